@@ -1,0 +1,41 @@
+"""Forms on public pages, which carry neither cookie nor session, so that pages cache and readers leave no trace."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
+
+View = Callable[..., HttpResponse]
+
+
+def is_from_another_site(request: HttpRequest) -> bool:
+    """
+    Whether a browser says that another site sent this form.
+
+    Fetch Metadata (W3C) where the browser sends it, else the Origin header (RFC 6454); an old browser sends neither.
+    """
+    if site := request.headers.get("Sec-Fetch-Site"):
+        return site not in {"same-origin", "none"}
+    origin = request.headers.get("Origin", "null")
+    return origin != "null" and urlsplit(origin).netloc != request.get_host()
+
+
+def cookieless(view: View) -> View:
+    """
+    Let a public view take POST without Django's CSRF cookie.
+
+    A visitor has no session that another site could ride on; what a form starts is confirmed by mail. Posts that
+    another site's page sends are refused all the same.
+    """
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST" and is_from_another_site(request):
+            return render(request, "campaign/other_site.html", status=403)
+        return view(request, *args, **kwargs)
+
+    return csrf_exempt(wrapped)

@@ -1,0 +1,368 @@
+"""The story: a strike, its demands and days, the people charged, what is news, and what supporters say."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from parler.managers import TranslatableQuerySet
+from parler.models import TranslatableModel, TranslatedFields
+
+from privacy.registry import ALL
+
+
+class PublishedQuerySet(TranslatableQuerySet):
+    def published(self) -> Self:
+        """What readers may see now."""
+        return self.filter(published_at__lte=timezone.now())
+
+
+def published_at() -> models.DateTimeField:
+    """A date from which readers see the row: empty for a draft, ahead for a planned one."""
+    return models.DateTimeField(
+        _("published"),
+        null=True,
+        blank=True,
+        db_index=True,
+        help_text=_("Empty: a draft that only organisers see. A time to come: it appears by itself then."),
+    )
+
+
+class Campaign(TranslatableModel):
+    """The campaign that this site carries: one row."""
+
+    not_personal = ALL
+
+    translations = TranslatedFields(
+        name=models.CharField(_("name"), max_length=100),
+        tagline=models.CharField(_("tagline"), max_length=200, blank=True),
+        notice=models.TextField(
+            _("notice"), blank=True, help_text=_("Shown at the top of every page; Markdown, one paragraph.")
+        ),
+    )
+    contact_email = models.EmailField(_("contact address"), blank=True, help_text=_("Shown on every page."))
+
+    class Meta:
+        verbose_name = _("campaign")
+        verbose_name_plural = _("campaign")
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="campaign_is_one_row")]
+
+    def __str__(self) -> str:
+        return self.safe_translation_getter("name", any_language=True) or _("campaign")
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        self.pk = 1
+        super().save(*args, **kwargs)
+
+
+class Strike(TranslatableModel):
+    """A strike, and the page that tells of it."""
+
+    not_personal = ALL
+
+    slug = models.SlugField(_("address of the page"), unique=True)
+    translations = TranslatedFields(
+        title=models.CharField(_("title"), max_length=200),
+        place=models.CharField(_("place"), max_length=200, blank=True),
+        summary=models.TextField(_("summary"), help_text=_("Two or three sentences for the home page.")),
+        story=models.TextField(_("story"), blank=True, help_text=_("Markdown.")),
+    )
+    began_on = models.DateField(_("began on"), null=True, blank=True)
+    published_at = published_at()
+
+    objects = PublishedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("strike")
+        verbose_name_plural = _("strikes")
+        ordering = ["-published_at", "pk"]
+
+    def __str__(self) -> str:
+        return self.safe_translation_getter("title", any_language=True) or self.slug
+
+    def get_absolute_url(self) -> str:
+        return reverse("campaign:strike", args=[self.slug])
+
+
+class Demand(TranslatableModel):
+    """One demand of a strike."""
+
+    not_personal = ALL
+
+    strike = models.ForeignKey(Strike, models.CASCADE, related_name="demands", verbose_name=_("strike"))
+    position = models.PositiveSmallIntegerField(_("position"))
+    translations = TranslatedFields(text=models.CharField(_("text"), max_length=300))
+
+    class Meta:
+        verbose_name = _("demand")
+        verbose_name_plural = _("demands")
+        ordering = ["strike", "position"]
+        constraints = [models.UniqueConstraint(fields=["strike", "position"], name="campaign_demand_position")]
+
+    def __str__(self) -> str:
+        return self.safe_translation_getter("text", any_language=True) or str(self.position)
+
+
+class Dated(models.Model):
+    """Something that happened on a day, perhaps known only roughly."""
+
+    happened_on = models.DateField(_("date"), help_text=_("For the order; the first possible day if only roughly known."))
+    source = models.CharField(_("source"), max_length=200, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class TimelineEvent(Dated, TranslatableModel):
+    """One day of a strike's history."""
+
+    not_personal = ALL
+
+    strike = models.ForeignKey(Strike, models.CASCADE, related_name="events", verbose_name=_("strike"))
+    translations = TranslatedFields(
+        date_text=models.CharField(
+            _("date in words"), max_length=60, blank=True, help_text=_('Shown instead of the date: "mid-August 2011".')
+        ),
+        title=models.CharField(_("title"), max_length=200),
+        text=models.TextField(_("text"), blank=True, help_text=_("Markdown.")),
+    )
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("timeline")
+        ordering = ["happened_on", "pk"]
+
+    def __str__(self) -> str:
+        return self.safe_translation_getter("title", any_language=True) or str(self.happened_on)
+
+
+class Activist(TranslatableModel):
+    """A person who is persecuted, or whom we remember. A public person by their own struggle."""
+
+    not_personal = ALL
+
+    slug = models.SlugField(_("address of the page"), unique=True)
+    name = models.CharField(_("name"), max_length=200)
+    strike = models.ForeignKey(
+        Strike, models.SET_NULL, null=True, blank=True, related_name="activists", verbose_name=_("strike")
+    )
+    remembered = models.BooleanField(
+        _("in memory"), default=False, help_text=_("A memory of the dead: shown apart, and never as a case.")
+    )
+    translations = TranslatedFields(
+        role=models.CharField(_("who this is"), max_length=200, blank=True),
+        story=models.TextField(_("story"), blank=True, help_text=_("Markdown.")),
+    )
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    published_at = published_at()
+
+    objects = PublishedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("activist")
+        verbose_name_plural = _("activists")
+        ordering = ["position", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("campaign:activist", args=[self.slug])
+
+
+class Alias(models.Model):
+    """Another spelling of an activist's name, in any script."""
+
+    not_personal = ALL
+
+    activist = models.ForeignKey(Activist, models.CASCADE, related_name="aliases", verbose_name=_("activist"))
+    name = models.CharField(_("also spelt"), max_length=200)
+
+    class Meta:
+        verbose_name = _("other spelling")
+        verbose_name_plural = _("other spellings")
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["activist", "name"], name="campaign_alias_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Charge(TranslatableModel):
+    """What an activist is accused of. Where it stands is its newest update, and is stored nowhere else."""
+
+    not_personal = ALL
+
+    activist = models.ForeignKey(Activist, models.CASCADE, related_name="charges", verbose_name=_("activist"))
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    translations = TranslatedFields(
+        title=models.CharField(_("charge"), max_length=200, help_text=_("As the accuser words it.")),
+        text=models.TextField(_("explanation"), blank=True, help_text=_("Markdown.")),
+    )
+    maximum_months = models.PositiveSmallIntegerField(_("maximum sentence, in months"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("charge")
+        verbose_name_plural = _("charges")
+        ordering = ["activist", "position", "pk"]
+
+    def __str__(self) -> str:
+        return self.safe_translation_getter("title", any_language=True) or str(self.pk)
+
+    @property
+    def newest(self) -> "ChargeUpdate | None":
+        """Where the charge stands. Reads the prefetched updates, which are ordered oldest first."""
+        updates = list(self.updates.all())
+        return updates[-1] if updates else None
+
+
+class ChargeUpdate(Dated, TranslatableModel):
+    """A step in the history of a charge."""
+
+    not_personal = ALL
+
+    class Stage(models.TextChoices):
+        THREATENED = "threatened", _("threatened")
+        ACCUSED = "accused", _("accused")
+        CHARGED = "charged", _("charged")
+        DETAINED = "detained", _("administrative arrest")
+        ON_TRIAL = "on_trial", _("on trial")
+        SENTENCED = "sentenced", _("sentenced to prison")
+        SUSPENDED = "suspended", _("suspended sentence")
+        ACQUITTED = "acquitted", _("acquitted")
+        DROPPED = "dropped", _("charge dropped")
+        RELEASED = "released", _("released")
+
+    charge = models.ForeignKey(Charge, models.CASCADE, related_name="updates", verbose_name=_("charge"))
+    stage = models.CharField(_("stage"), max_length=12, choices=Stage)
+    translations = TranslatedFields(
+        date_text=models.CharField(_("date in words"), max_length=60, blank=True),
+        text=models.TextField(_("text"), blank=True),
+    )
+
+    class Meta:
+        verbose_name = _("step")
+        verbose_name_plural = _("history")
+        ordering = ["happened_on", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.get_stage_display()}, {self.happened_on}"
+
+
+class Update(TranslatableModel):
+    """News of the campaign."""
+
+    not_personal = ALL
+
+    slug = models.SlugField(_("address of the page"), unique=True)
+    strike = models.ForeignKey(
+        Strike, models.SET_NULL, null=True, blank=True, related_name="news", verbose_name=_("strike")
+    )
+    activists = models.ManyToManyField(Activist, blank=True, related_name="news", verbose_name=_("activists"))
+    translations = TranslatedFields(
+        title=models.CharField(_("title"), max_length=200),
+        summary=models.TextField(_("summary"), blank=True, help_text=_("One or two sentences for lists and the feed.")),
+        body=models.TextField(_("text"), help_text=_("Markdown.")),
+    )
+    source = models.CharField(_("source"), max_length=200, blank=True)
+    published_at = published_at()
+    changed_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    objects = PublishedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("update")
+        verbose_name_plural = _("updates")
+        ordering = ["-published_at", "-pk"]
+
+    def __str__(self) -> str:
+        return self.safe_translation_getter("title", any_language=True) or self.slug
+
+    def get_absolute_url(self) -> str:
+        return reverse("campaign:update", args=[self.slug])
+
+
+class Claim(TranslatableModel):
+    """What the other side says, and the answer."""
+
+    not_personal = ALL
+
+    strike = models.ForeignKey(Strike, models.CASCADE, related_name="claims", verbose_name=_("strike"))
+    position = models.PositiveSmallIntegerField(_("position"))
+    translations = TranslatedFields(
+        claim=models.TextField(_("claim")),
+        answer=models.TextField(_("answer"), help_text=_("Markdown.")),
+    )
+
+    class Meta:
+        verbose_name = _("claim")
+        verbose_name_plural = _("claims and answers")
+        ordering = ["strike", "position"]
+        constraints = [models.UniqueConstraint(fields=["strike", "position"], name="campaign_claim_position")]
+
+    def __str__(self) -> str:
+        return self.safe_translation_getter("claim", any_language=True) or str(self.position)
+
+
+class MessageOfSupport(TranslatableModel):
+    """What an organisation sent to the strikers."""
+
+    not_personal = ALL
+
+    strike = models.ForeignKey(Strike, models.CASCADE, related_name="messages", verbose_name=_("strike"))
+    slug = models.SlugField(_("short name"), unique=True)
+    country = models.CharField(_("country"), max_length=2, blank=True, help_text=_("ISO 3166, two letters."))
+    received_on = models.DateField(_("received on"), null=True, blank=True)
+    translations = TranslatedFields(
+        organisation=models.CharField(_("from"), max_length=200),
+        text=models.TextField(_("message")),
+    )
+    published_at = published_at()
+
+    objects = PublishedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("message of support")
+        verbose_name_plural = _("messages of support")
+        ordering = ["-received_on", "-pk"]
+
+    def __str__(self) -> str:
+        return self.safe_translation_getter("organisation", any_language=True) or self.slug
+
+
+class Document(TranslatableModel):
+    """A text to hand on: an appeal, a model motion, an analysis, a leaflet."""
+
+    not_personal = ALL
+
+    class Kind(models.TextChoices):
+        APPEAL = "appeal", _("appeal letter")
+        MOTION = "motion", _("model motion")
+        ANALYSIS = "analysis", _("analysis")
+        LEAFLET = "leaflet", _("leaflet")
+
+    slug = models.SlugField(_("address of the page"), unique=True)
+    strike = models.ForeignKey(
+        Strike, models.SET_NULL, null=True, blank=True, related_name="documents", verbose_name=_("strike")
+    )
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    translations = TranslatedFields(
+        title=models.CharField(_("title"), max_length=200),
+        body=models.TextField(_("text"), help_text=_("Markdown.")),
+    )
+    published_at = published_at()
+
+    objects = PublishedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("document")
+        verbose_name_plural = _("documents")
+        ordering = ["kind", "pk"]
+
+    def __str__(self) -> str:
+        return self.safe_translation_getter("title", any_language=True) or self.slug
+
+    def get_absolute_url(self) -> str:
+        return reverse("campaign:document", args=[self.slug])

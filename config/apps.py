@@ -1,0 +1,15 @@
+from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
+
+
+class ConfigConfig(AppConfig):
+    """Holds the commands that see every app; it has no models."""
+
+    name = "config"
+
+
+class OrganisersAdminConfig(admin_apps.AdminConfig):
+    """Django's admin with the organisers' own site."""
+
+    default = False  # "config" in INSTALLED_APPS means ConfigConfig
+    default_site = "config.admin.OrganisersAdminSite"

@@ -1,0 +1,157 @@
+"""
+The transactional outbox: a mail is a row, and the row alone is the memory of what happened to it.
+
+An app makes a queue by subclassing OutgoingMail and registering in its `emails` module what composes it; outbox.engine does the rest.
+"""
+
+import uuid
+from datetime import timedelta
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class State(models.TextChoices):
+    """Where a mail stands. `accepted` means that the next server took it, not that anybody read it."""
+
+    QUEUED = "queued", _("waiting to be sent")
+    SENDING = "sending", _("being sent")
+    ACCEPTED = "accepted", _("accepted by the addressee's server")
+    DEFERRED = "deferred", _("put off by the server, will be tried again")
+    BOUNCED = "bounced", _("refused by the addressee's server")
+    FAILED = "failed", _("could not be sent")
+    IN_DOUBT = "in_doubt", _("in doubt: handed over, but no answer came back")
+    CANCELLED = "cancelled", _("withdrawn before it was sent")
+
+
+# Nothing of a mail in these states has left yet, and it is nobody's turn: it may be claimed, or withdrawn.
+WAITING = (State.QUEUED, State.DEFERRED)
+
+
+def new_message_id() -> str:
+    """Return a Message-ID (RFC 5322, 3.6.4) under the campaign's own domain; the row keeps it through all retries."""
+    return f"<{uuid.uuid4().hex}@{settings.MAIL_FROM.rpartition('@')[2]}>"
+
+
+class OutgoingMailQuerySet(models.QuerySet[Any]):
+    def due(self) -> Self:
+        """Mails whose turn has come."""
+        return self.filter(state__in=WAITING, next_attempt_at__lte=timezone.now())
+
+    def waiting(self) -> Self:
+        """Mails that have not left, and that can still be withdrawn."""
+        return self.filter(state__in=WAITING)
+
+    def cancel(self) -> int:
+        """Withdraw what has not left; return how many. A mail that a worker holds is not touched."""
+        return self.waiting().update(state=State.CANCELLED, settled_at=timezone.now())
+
+    def send_again(self) -> int:
+        """
+        Queue again what was refused, failed or is in doubt, under the same Message-ID; return how many.
+
+        Only ever on a person's word: a mail in doubt may have arrived.
+        """
+        return self.filter(state__in=(State.BOUNCED, State.FAILED, State.IN_DOUBT)).update(
+            state=State.QUEUED,
+            next_attempt_at=timezone.now(),
+            queued_at=timezone.now(),
+            handing_over_at=None,
+            settled_at=None,
+            lease="",
+            leased_until=None,
+        )
+
+    def settle_as_accepted(self) -> int:
+        """Record a person's finding that mails in doubt did arrive; return how many."""
+        return self.filter(state=State.IN_DOUBT).update(state=State.ACCEPTED, settled_at=timezone.now())
+
+
+class OutgoingMail(models.Model):
+    """One message to one recipient."""
+
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED, editable=False)
+    created_at = models.DateTimeField(_("written"), default=timezone.now, editable=False)
+    # From here the engine counts the days after which it gives up.
+    queued_at = models.DateTimeField(_("queued"), default=timezone.now, editable=False)
+    next_attempt_at = models.DateTimeField(_("next attempt"), default=timezone.now, editable=False)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, editable=False)
+    message_id = models.CharField("Message-ID", max_length=255, default=new_message_id, unique=True, editable=False)
+    # The worker that holds the row, and until when it may be believed to live.
+    lease = models.CharField(max_length=32, blank=True, editable=False)
+    leased_until = models.DateTimeField(null=True, editable=False)
+    # Set just before the final dot of DATA goes out: from here on, the message may have arrived.
+    handing_over_at = models.DateTimeField(_("handed over"), null=True, editable=False)
+    settled_at = models.DateTimeField(_("settled"), null=True, editable=False)
+    reply_code = models.PositiveSmallIntegerField(_("reply code"), null=True, editable=False)
+    # The server's words, without the recipient's address; or our own reason where no server was asked.
+    reply = models.CharField(_("reply"), max_length=500, blank=True, editable=False)
+
+    objects = OutgoingMailQuerySet.as_manager()
+
+    # The columns above, for the registry of each concrete queue.
+    not_personal_mail: ClassVar = frozenset(
+        {
+            "id",
+            "state",
+            "created_at",
+            "queued_at",
+            "next_attempt_at",
+            "attempts",
+            "message_id",
+            "lease",
+            "leased_until",
+            "handing_over_at",
+            "settled_at",
+            "reply_code",
+            "reply",
+        }
+    )
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=[s.value for s in State]), name="%(app_label)s_%(class)s_state_is_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=State.SENDING) | (~Q(lease="") & Q(leased_until__isnull=False)),
+                name="%(app_label)s_%(class)s_sending_has_a_lease",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=(State.SENDING, State.IN_DOUBT, State.ACCEPTED, State.BOUNCED))
+                | Q(handing_over_at__isnull=True),
+                name="%(app_label)s_%(class)s_waiting_is_not_handed_over",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(state__in=(State.QUEUED, State.DEFERRED)),
+                name="%(app_label)s_%(class)s_due",
+            ),
+            models.Index(
+                fields=["leased_until"], condition=Q(state=State.SENDING), name="%(app_label)s_%(class)s_held"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.message_id
+
+    @classmethod
+    def for_composing(cls) -> models.QuerySet[Any]:
+        """Return the rows with all that its composer reads, so that a batch takes one query."""
+        return cls._default_manager.all()
+
+    def forget(self) -> dict[str, Any]:
+        """Return columns to overwrite once the message was accepted, such as the secret of a mailed link."""
+        return {}
+
+    @property
+    def gives_up_at(self) -> Any:
+        """When the engine stops trying: RFC 5321, 4.5.4.1 asks for at least 4 to 5 days."""
+        return self.queued_at + timedelta(days=settings.OUTBOX_GIVE_UP_DAYS)

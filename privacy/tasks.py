@@ -1,0 +1,9 @@
+from celery import shared_task
+
+from privacy import purging
+
+
+@shared_task
+def purge() -> None:
+    """Delete what is past its date (daily)."""
+    purging.purge()

@@ -1,0 +1,332 @@
+"""Protest letters: what is said, to whom, who signed, and each letter on its way."""
+
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any, ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from parler.models import TranslatableModel, TranslatedFields
+
+from campaign.models import PublishedQuerySet, Strike, published_at
+from outbox.models import OutgoingMail
+from privacy.fields import EncryptedTextField, TagField
+from privacy.registry import ALL, Rule
+from protests import wording
+
+# An unconfirmed signature is forgotten after this; the mailed link works no longer.
+CONFIRM_WITHIN = timedelta(days=7)
+# How long the mailed link opens the receipt.
+RECEIPT_FOR = timedelta(days=180)
+
+
+class LetterQuerySet(PublishedQuerySet):
+    def open(self) -> Self:
+        """Letters that can be signed now."""
+        return self.published().filter(closed_at=None)
+
+
+class Letter(TranslatableModel):
+    """A model letter. Its words at the moment of signing are kept in LetterText."""
+
+    not_personal = ALL
+
+    slug = models.SlugField(_("address of the page"), unique=True)
+    strike = models.ForeignKey(Strike, models.PROTECT, related_name="letters", verbose_name=_("strike"))
+    translations = TranslatedFields(
+        title=models.CharField(_("title"), max_length=200),
+        introduction=models.TextField(_("introduction"), blank=True, help_text=_("Markdown, shown above the letter.")),
+        subject=models.CharField(_("subject"), max_length=150, validators=[wording.validate_subject]),
+        body=models.TextField(
+            _("letter"),
+            validators=[wording.validate_body],
+            help_text=_(
+                "Plain text. {target} is the addressee's salutation, {name}, {country} and {organisation} are the "
+                "supporter's, and {own_words} is where the supporter's own words go (at the beginning if you leave it out)."
+            ),
+        ),
+    )
+    reply_to = models.EmailField(
+        _("answers go to"), blank=True, help_text=_("The Reply-To of the letters. Empty: the campaign's own address.")
+    )
+    published_at = published_at()
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True, help_text=_("From then on nobody can sign."))
+
+    objects = LetterQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("letter")
+        verbose_name_plural = _("letters")
+        ordering = ["-published_at", "pk"]
+
+    def __str__(self) -> str:
+        return self.safe_translation_getter("title", any_language=True) or self.slug
+
+    def get_absolute_url(self) -> str:
+        return reverse("protests:letter", args=[self.slug])
+
+
+class LetterText(models.Model):
+    """The words of a letter as somebody signed them: written once, never changed, shared by all who signed the same."""
+
+    not_personal = ALL
+
+    letter = models.ForeignKey(Letter, models.CASCADE, related_name="texts")
+    language = models.CharField(max_length=10)
+    subject = models.CharField(max_length=150)
+    body = models.TextField()
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["letter", "digest"], name="protests_text_once")]
+
+    def __str__(self) -> str:
+        return self.subject
+
+    @staticmethod
+    def digest_of(language: str, subject: str, body: str) -> str:
+        return sha256("\0".join((language, subject, body)).encode()).hexdigest()
+
+
+class Target(models.Model):
+    """An office that letters go to."""
+
+    not_personal = ALL
+
+    slug = models.SlugField(_("short name"), unique=True)
+    name = models.CharField(_("name"), max_length=200)
+    salutation = models.CharField(
+        _("salutation"), max_length=200, help_text=_('As the letter begins: "Dear Ambassador".')
+    )
+    email = models.EmailField(_("e-mail address"))
+    letters = models.ManyToManyField(Letter, through="Addressee", related_name="targets")
+
+    class Meta:
+        verbose_name = _("target")
+        verbose_name_plural = _("targets")
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(Lower("email"), name="protests_target_email_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TargetCountry(models.Model):
+    """A country whose supporters a target answers for: where it has its seat, or where it is accredited too."""
+
+    not_personal = ALL
+
+    class Kind(models.TextChoices):
+        SEAT = "seat", _("has its seat there")
+        ACCREDITED = "accredited", _("is accredited there")
+
+    target = models.ForeignKey(Target, models.CASCADE, related_name="countries", verbose_name=_("target"))
+    country = models.CharField(_("country"), max_length=2, help_text=_("ISO 3166, two letters."))
+    kind = models.CharField(_("how"), max_length=10, choices=Kind, default=Kind.SEAT)
+
+    class Meta:
+        verbose_name = _("country")
+        verbose_name_plural = _("countries")
+        ordering = ["country"]
+        constraints = [
+            models.UniqueConstraint(fields=["target", "country"], name="protests_target_country_once"),
+            models.CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="protests_target_country_is_iso"),
+        ]
+
+    def __str__(self) -> str:
+        return self.country
+
+
+class Addressee(models.Model):
+    """That a letter goes to a target, and for whom."""
+
+    not_personal = ALL
+
+    class Rule(models.TextChoices):
+        EVERYBODY = "everybody", _("everybody's letter")
+        OWN_COUNTRY = "own_country", _("letters from its own countries")
+        FALLBACK = "fallback", _("letters from countries that have no other addressee")
+
+    letter = models.ForeignKey(Letter, models.CASCADE, related_name="addressees", verbose_name=_("letter"))
+    target = models.ForeignKey(Target, models.PROTECT, related_name="addressees", verbose_name=_("target"))
+    rule = models.CharField(_("gets"), max_length=12, choices=Rule, default=Rule.OWN_COUNTRY)
+
+    class Meta:
+        verbose_name = _("addressee")
+        verbose_name_plural = _("addressees")
+        ordering = ["rule", "target__name"]
+        constraints = [models.UniqueConstraint(fields=["letter", "target"], name="protests_addressee_once")]
+
+    def __str__(self) -> str:
+        return f"{self.target} ({self.get_rule_display()})"
+
+
+class SignatureQuerySet(models.QuerySet["Signature"]):
+    def counted(self) -> Self:
+        """Signatures that stand: confirmed by the owner of the address, and not withdrawn."""
+        return self.filter(confirmed_at__isnull=False, withdrawn_at=None)
+
+
+class Signature(models.Model):
+    """One person under one letter."""
+
+    class Display(models.TextChoices):
+        PUBLIC = "public", _("with my name")
+        INITIALS = "initials", _("with my initials")
+        ANONYMOUS = "anonymous", _("not at all")
+
+    letter = models.ForeignKey(Letter, models.PROTECT, related_name="signatures", verbose_name=_("letter"))
+    text = models.ForeignKey(LetterText, models.PROTECT, related_name="signatures")
+    # NULL once erased; until then one person signs one letter once.
+    email_tag = TagField(null=True)
+    email = EncryptedTextField(_("e-mail address"))
+    name = EncryptedTextField(_("name"))
+    organisation = EncryptedTextField(_("organisation"), blank=True)
+    own_words = EncryptedTextField(_("own words"), blank=True)
+    country = models.CharField(_("country"), max_length=2)
+    display = models.CharField(_("shown on the site"), max_length=10, choices=Display, default=Display.ANONYMOUS)
+    locale = models.CharField(_("language"), max_length=10)
+    updates = models.BooleanField(_("wants updates"), default=False)
+    consent_version = models.CharField(_("version of the consent"), max_length=20)
+    consented_at = models.DateTimeField(_("consent given"))
+    created_at = models.DateTimeField(_("signed"), default=timezone.now)
+    confirmed_at = models.DateTimeField(_("confirmed"), null=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn"), null=True)
+
+    objects = SignatureQuerySet.as_manager()
+
+    personal: ClassVar = {
+        "email_tag": Rule(_("So that one person signs a letter once."), days=30, after="letter__closed_at"),
+        "email": Rule(_("To ask the person to confirm, and to show where the letters stand."), 180, "confirmed_at"),
+        "name": Rule(_("To sign the letter, and to show the signature as the person chose."), 180, "confirmed_at"),
+        "organisation": Rule(_("To sign the letter on behalf of it."), 180, "confirmed_at"),
+        "own_words": Rule(_("To stand in the letter."), 180, "confirmed_at"),
+    }
+    not_personal: ClassVar = frozenset(
+        {
+            "id",
+            "letter",
+            "text",
+            "country",
+            "display",
+            "locale",
+            "updates",
+            "consent_version",
+            "consented_at",
+            "created_at",
+            "confirmed_at",
+            "withdrawn_at",
+        }
+    )
+
+    class Meta:
+        verbose_name = _("signature")
+        verbose_name_plural = _("signatures")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["letter", "email_tag"], name="protests_one_signature_per_person"),
+            models.CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="protests_signature_country_is_iso"),
+            models.CheckConstraint(
+                condition=Q(display__in=["public", "initials", "anonymous"]), name="protests_signature_display_is_known"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["letter", "-confirmed_at"],
+                condition=Q(confirmed_at__isnull=False, withdrawn_at=None),
+                name="protests_signature_counted",
+            ),
+            models.Index(fields=["created_at"], condition=Q(confirmed_at=None), name="protests_signature_unconfirmed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+    @classmethod
+    def expired(cls) -> models.QuerySet[Any]:
+        """Signatures that nobody confirmed in time."""
+        return cls.objects.filter(confirmed_at=None, created_at__lt=timezone.now() - CONFIRM_WITHIN)
+
+
+class ConfirmationMail(OutgoingMail):
+    """The mail that asks a signer to confirm, or shows one who did the way to the receipt."""
+
+    signature = models.ForeignKey(Signature, models.CASCADE, related_name="mails")
+    # The mailed secret opens /confirm/ and /receipt/. It stands here only until its mail was accepted.
+    token = EncryptedTextField(blank=True)
+    token_hash = TagField(unique=True)
+    expires_at = models.DateTimeField()
+
+    personal: ClassVar = {
+        "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "created_at"),
+    }
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"signature", "token_hash", "expires_at"}
+
+    class Meta(OutgoingMail.Meta):
+        verbose_name = _("mail to a signer")
+        verbose_name_plural = _("mails to signers")
+
+    @classmethod
+    def for_composing(cls) -> models.QuerySet[Any]:
+        return cls.objects.select_related("signature__letter", "signature__text")
+
+    def forget(self) -> dict[str, Any]:
+        return {"token": ""}
+
+
+class Delivery(OutgoingMail):
+    """One signer's letter to one target."""
+
+    signature = models.ForeignKey(Signature, models.CASCADE, related_name="deliveries", verbose_name=_("signature"))
+    target = models.ForeignKey(Target, models.PROTECT, related_name="deliveries", verbose_name=_("target"))
+
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"signature", "target"}
+
+    class Meta(OutgoingMail.Meta):
+        verbose_name = _("letter on its way")
+        verbose_name_plural = _("letters on their way")
+        constraints = [
+            *OutgoingMail.Meta.constraints,
+            models.UniqueConstraint(fields=["signature", "target"], name="protests_one_letter_per_target"),
+        ]
+
+    @classmethod
+    def for_composing(cls) -> models.QuerySet[Any]:
+        return cls.objects.select_related("signature__letter", "signature__text", "target")
+
+
+class Picket(TranslatableModel):
+    """A protest in the street: a picket, a collection, a rally."""
+
+    not_personal = ALL
+
+    class Kind(models.TextChoices):
+        PICKET = "picket", _("picket")
+        COLLECTION = "collection", _("street collection")
+        RALLY = "rally", _("rally")
+
+    slug = models.SlugField(_("short name"), unique=True)
+    strike = models.ForeignKey(Strike, models.CASCADE, related_name="pickets", verbose_name=_("strike"))
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.PICKET)
+    country = models.CharField(_("country"), max_length=2, help_text=_("ISO 3166, two letters."))
+    starts_at = models.DateTimeField(_("begins"), null=True, blank=True)
+    translations = TranslatedFields(
+        place=models.CharField(_("place"), max_length=200),
+        date_text=models.CharField(_("date in words"), max_length=60, blank=True),
+        text=models.TextField(_("text"), blank=True, help_text=_("Markdown.")),
+    )
+    published_at = published_at()
+
+    objects = PublishedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("picket")
+        verbose_name_plural = _("pickets")
+        ordering = ["-starts_at", "pk"]
+
+    def __str__(self) -> str:
+        return self.safe_translation_getter("place", any_language=True) or self.slug

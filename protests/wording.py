@@ -1,0 +1,47 @@
+"""The words of a letter: a plain text with a few variables, and nothing that could run."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+VARIABLES = frozenset({"target", "name", "country", "organisation", "own_words"})
+_VARIABLE = re.compile(r"\{([^{}\n]*)\}")
+
+
+def _check_variables(text: str, allowed: frozenset[str]) -> None:
+    if unknown := {f"{{{name}}}" for name in _VARIABLE.findall(text)} - {f"{{{name}}}" for name in allowed}:
+        raise ValidationError(
+            _("Unknown variable: %(unknown)s. You can use %(allowed)s."),
+            params={
+                "unknown": ", ".join(sorted(unknown)),
+                "allowed": ", ".join(f"{{{name}}}" for name in sorted(allowed)),
+            },
+        )
+
+
+def validate_subject(text: str) -> None:
+    """Refuse control characters, which cannot stand in a header, and unknown variables."""
+    if any(unicodedata.category(c) == "Cc" for c in text):
+        raise ValidationError(_("The subject holds a control character, such as a line break or a tab. Type it anew."))
+    _check_variables(text, frozenset({"country"}))
+
+
+def validate_body(text: str) -> None:
+    """Refuse unknown variables."""
+    _check_variables(text, VARIABLES)
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """
+    Return `text` with its variables filled in, once: what a supporter typed is never read as a variable.
+
+    A letter without {own_words} gets them at its beginning, where filters and readers look first. Paragraphs that
+    end up empty are left out.
+    """
+    if "{own_words}" not in text and values.get("own_words"):
+        text = "{own_words}\n\n" + text
+    filled = _VARIABLE.sub(lambda match: values.get(match[1], match[0]), text.replace("\r\n", "\n"))
+    return re.sub(r"\n[ \t]*\n(?:[ \t]*\n)+", "\n\n", filled).strip() + "\n"

@@ -1,0 +1,187 @@
+"""What tests are made of, in the same spirit as the demo: invented people under example.org."""
+
+from datetime import UTC, datetime
+
+import factory
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from factory import Faker, LazyAttribute, LazyFunction, Sequence, SubFactory
+from factory.django import DjangoModelFactory
+
+from campaign import models as campaign
+from donations import models as donations
+from privacy.addresses import address_tag
+from privacy.tags import new_token, tag
+from protests import models as protests
+
+LONG_AGO = datetime(2011, 9, 1, 12, tzinfo=UTC)
+
+
+class StrikeFactory(DjangoModelFactory):
+    class Meta:
+        model = campaign.Strike
+
+    slug = Sequence("strike-{}".format)
+    title = "Oil workers on strike"
+    summary = "They have been on strike since May."
+    story = "**Day after day** they meet on the square."
+    published_at = LONG_AGO
+
+
+class ActivistFactory(DjangoModelFactory):
+    class Meta:
+        model = campaign.Activist
+
+    slug = Sequence("activist-{}".format)
+    name = "Rosa Example"
+    strike = SubFactory(StrikeFactory)
+    role = "union lawyer"
+    published_at = LONG_AGO
+
+
+class UpdateFactory(DjangoModelFactory):
+    class Meta:
+        model = campaign.Update
+
+    slug = Sequence("update-{}".format)
+    strike = SubFactory(StrikeFactory)
+    title = "News from the square"
+    summary = "What happened today."
+    body = "They *stand*."
+    published_at = LONG_AGO
+
+
+class LetterFactory(DjangoModelFactory):
+    class Meta:
+        model = protests.Letter
+
+    slug = Sequence("letter-{}".format)
+    strike = SubFactory(StrikeFactory)
+    title = "Free the union's lawyer"
+    subject = "Free the union's lawyer"
+    body = "{target},\n\n{own_words}\n\nI ask you to release her.\n\n{name}\n{organisation}\n{country}"
+    published_at = LONG_AGO
+
+
+class TargetFactory(DjangoModelFactory):
+    class Meta:
+        model = protests.Target
+
+    slug = Sequence("target-{}".format)
+    name = Sequence("Embassy {}".format)
+    salutation = "Dear Ambassador"
+    email = Sequence("embassy-{}@example.org".format)
+
+
+class AddresseeFactory(DjangoModelFactory):
+    """`AddresseeFactory(letter=..., rule="own_country", countries=["DE"])` makes a target and its countries too."""
+
+    class Meta:
+        model = protests.Addressee
+
+    letter = SubFactory(LetterFactory)
+    target = SubFactory(TargetFactory)
+    rule = protests.Addressee.Rule.EVERYBODY
+
+    @factory.post_generation
+    def countries(self, create, extracted, **kwargs):
+        for country in extracted or ():
+            protests.TargetCountry.objects.create(target=self.target, country=country, **kwargs)
+
+
+class LetterTextFactory(DjangoModelFactory):
+    class Meta:
+        model = protests.LetterText
+
+    letter = SubFactory(LetterFactory)
+    language = "en"
+    subject = LazyAttribute(lambda text: text.letter.subject)
+    body = LazyAttribute(lambda text: text.letter.body)
+    digest = LazyAttribute(lambda text: protests.LetterText.digest_of(text.language, text.subject, text.body))
+
+
+class SignatureFactory(DjangoModelFactory):
+    """An unconfirmed signature; `confirmed=True` confirms it, without writing its deliveries."""
+
+    class Meta:
+        model = protests.Signature
+
+    class Params:
+        confirmed = factory.Trait(confirmed_at=LazyFunction(timezone.now))
+
+    text = SubFactory(LetterTextFactory)
+    letter = LazyAttribute(lambda signature: signature.text.letter)
+    name = Faker("name")
+    email = Sequence("supporter-{}@example.org".format)
+    email_tag = LazyAttribute(lambda signature: address_tag(signature.email))
+    country = "DE"
+    locale = "en"
+    consent_version = "test"
+    consented_at = LazyFunction(timezone.now)
+
+
+class ConfirmationMailFactory(DjangoModelFactory):
+    class Meta:
+        model = protests.ConfirmationMail
+
+    signature = SubFactory(SignatureFactory)
+    token = LazyFunction(new_token)
+    token_hash = LazyAttribute(lambda mail: tag("token", mail.token))
+    expires_at = LazyFunction(lambda: timezone.now() + protests.RECEIPT_FOR)
+
+
+class DeliveryFactory(DjangoModelFactory):
+    class Meta:
+        model = protests.Delivery
+
+    signature = SubFactory(SignatureFactory, confirmed=True)
+    target = SubFactory(TargetFactory)
+
+
+class FundFactory(DjangoModelFactory):
+    class Meta:
+        model = donations.Fund
+
+    slug = Sequence("fund-{}".format)
+    strike = SubFactory(StrikeFactory)
+    currencies = "EUR SEK"
+    title = "Fund for the strikers' families"
+    text = "For bread and rent."
+    published_at = LONG_AGO
+
+
+class BankAccountFactory(DjangoModelFactory):
+    class Meta:
+        model = donations.BankAccount
+
+    fund = SubFactory(FundFactory)
+    holder = "Example Solidarity Fund"
+    iban = "DE02100500000054540402"
+    bic = "BELADEBE"
+    payable = True
+
+
+class PledgeFactory(DjangoModelFactory):
+    class Meta:
+        model = donations.Pledge
+
+    fund = SubFactory(FundFactory)
+    number = Sequence("{:010d}".format)
+    name = Faker("name")
+    email = Sequence("donor-{}@example.org".format)
+    email_tag = LazyAttribute(lambda pledge: address_tag(pledge.email))
+    amount_minor = 2500
+    currency = "EUR"
+    locale = "en"
+    consent_version = "test"
+    consented_at = LazyFunction(timezone.now)
+    made_on = LazyFunction(lambda: timezone.now().date())
+
+
+class OrganiserFactory(DjangoModelFactory):
+    class Meta:
+        model = get_user_model()
+
+    username = Sequence("organiser-{}".format)
+    is_staff = True
+    is_superuser = True

@@ -1,0 +1,17 @@
+"""The program's own settings, in development, with what a test run needs to be fast and to leave nothing behind."""
+
+import os
+import tempfile
+
+os.environ["DEVELOPMENT"] = "1"
+os.environ.setdefault("VAR_DIR", tempfile.mkdtemp(prefix="solidarity-tests-"))
+
+from config.settings import *  # noqa: E402, F403
+from config.settings import DATABASES, STORAGES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Tests render pages without a collectstatic run.
+STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, not memory: threads and worker processes share it.
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}  # noqa: F405
