@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from privacy.keys import read_or_make
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = environ.FileAwareEnv()  # NAME_FILE names a file that holds the value of NAME
 
 DEVELOPMENT = env.bool("DEVELOPMENT", default=False)
 DEBUG = env.bool("DEBUG", default=False)
@@ -30,12 +30,10 @@ BASE_URL = env.str("BASE_URL", default=f"http://127.0.0.1:{PORT}" if DEVELOPMENT
 
 
 def secret(name: str) -> str:
-    """Return the secret from the variable `name`, or from the file that `name`_FILE names."""
-    if path := env.str(f"{name}_FILE", default=""):
-        return Path(path).read_text().strip()
+    """Return the secret in the variable `name`; in development, one made on the first start."""
     if DEVELOPMENT and name not in env.ENVIRON:
         return read_or_make(VAR_DIR / "secrets" / name.lower())
-    return env.str(name)
+    return env.str(name).strip()
 
 
 SECRET_KEY = secret("SECRET_KEY")
@@ -106,7 +104,7 @@ CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
 CRISPY_TEMPLATE_PACK = "bootstrap5"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -157,7 +155,7 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
 
 # --- Database and cache ------------------------------------------------------------------------------------------
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'solidarity.sqlite3'}")}
@@ -175,8 +173,8 @@ else:
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 
 # --- Celery ------------------------------------------------------------------------------------------------------
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
-if CELERY_BROKER_URL == "filesystem://":
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://localhost")
+if CELERY_BROKER_URL.startswith("filesystem://"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(VAR_DIR / "broker" / "queue"),
         "data_folder_out": str(VAR_DIR / "broker" / "queue"),
@@ -185,13 +183,18 @@ if CELERY_BROKER_URL == "filesystem://":
     }
 else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 30}
+OUTBOX_SWEEP_SECONDS = env.int("OUTBOX_SWEEP_SECONDS", default=15)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False  # the sweep rings again: a visitor never waits for the broker
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {
-    "sweep-outbox": {"task": "outbox.tasks.sweep", "schedule": env.int("OUTBOX_SWEEP_SECONDS", default=15)},
+    "sweep-outbox": {
+        "task": "outbox.tasks.sweep",
+        "schedule": OUTBOX_SWEEP_SECONDS,
+        "options": {"expires": OUTBOX_SWEEP_SECONDS},  # while no worker runs, bells do not pile up
+    },
     "purge": {"task": "privacy.tasks.purge", "schedule": 24 * 3600},
 }
 
@@ -199,8 +202,13 @@ CELERY_BEAT_SCHEDULE = {
 # In the sandbox, which is the default, outbox.smtp refuses every server that is not on this machine.
 MAIL_LIVE = env.bool("MAIL_LIVE", default=False)
 SINK_PORT = env.int("SINK_PORT", default=PORT + 1000)
-EMAIL_URL = env.str("EMAIL_URL", default=environ.Env.NOTSET if MAIL_LIVE else f"smtp://127.0.0.1:{SINK_PORT}")
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default=EMAIL_URL)
+_relay = env.email_url("EMAIL_URL", default=environ.Env.NOTSET if MAIL_LIVE else f"smtp://127.0.0.1:{SINK_PORT}")
+EMAIL_HOST = _relay["EMAIL_HOST"]
+EMAIL_PORT = _relay["EMAIL_PORT"]
+EMAIL_HOST_USER = _relay["EMAIL_HOST_USER"] or ""
+EMAIL_HOST_PASSWORD = _relay["EMAIL_HOST_PASSWORD"] or ""
+EMAIL_USE_TLS = _relay.get("EMAIL_USE_TLS", False)  # smtp+tls:// is STARTTLS
+EMAIL_USE_SSL = _relay.get("EMAIL_USE_SSL", False)  # smtp+ssl:// is TLS from the first byte
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"  # all mail goes through outbox/
 # The campaign's own domain is in the addresses that letters and mails are sent from.
 MAIL_FROM = env.str("MAIL_FROM", default="letters@solidarity.example.org" if not MAIL_LIVE else environ.Env.NOTSET)
@@ -216,8 +224,11 @@ LANGUAGES = [("en", _("English")), ("de", _("German")), ("ru", _("Russian"))]
 PARLER_DEFAULT_LANGUAGE_CODE = "en"
 PARLER_LANGUAGES = {
     None: tuple({"code": code} for code, _name in LANGUAGES),
-    "default": {"fallbacks": ["en"], "hide_untranslated": False},
+    # Whatever language a text was written in, readers of another one see that rather than nothing.
+    "default": {"fallbacks": [code for code, _name in LANGUAGES], "hide_untranslated": False},
 }
+# Pages prefetch translations; a cache in each process would go on showing the text before a correction.
+PARLER_ENABLE_CACHING = False
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
@@ -230,4 +241,8 @@ LOGGING = {
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "mail": {"level": "WARNING"},  # aiosmtpd would log every command, with addresses
+        "django.request": {"level": "ERROR"},  # each 404 and refused form, with the secret in its path
+    },
 }

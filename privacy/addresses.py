@@ -1,6 +1,7 @@
 """What makes two spellings of a mail address the same person's mailbox."""
 
 import unicodedata
+from contextlib import suppress
 
 from privacy.tags import tag
 
@@ -19,10 +20,8 @@ def canonical(address: str) -> str:
     """
     local, _, domain = unicodedata.normalize("NFKC", address.strip()).rpartition("@")
     local, domain = local.casefold(), domain.casefold()
-    try:
+    with suppress(UnicodeError):  # not a name that the DNS could hold: compare it as it is
         domain = domain.encode("idna").decode()
-    except UnicodeError:
-        pass  # not a name that the DNS could hold: compare it as it is
     domain = _SAME_DOMAIN.get(domain, domain)
     if domain in _PLUS_IGNORED:
         local = local.partition("+")[0] or local

@@ -1,5 +1,8 @@
 from django.apps import AppConfig
+from django.core import checks
 from django.utils.translation import gettext_lazy as _
+
+from privacy.checks import every_column_is_declared
 
 
 class PrivacyConfig(AppConfig):
@@ -7,4 +10,4 @@ class PrivacyConfig(AppConfig):
     verbose_name = _("Privacy")
 
     def ready(self) -> None:
-        from privacy import checks  # noqa: F401, PLC0415: registers the check of the registry once the models are known
+        checks.register(every_column_is_declared, checks.Tags.models)

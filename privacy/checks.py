@@ -7,7 +7,6 @@ from django.core import checks
 from privacy.registry import undeclared
 
 
-@checks.register(checks.Tags.models)
 def every_column_is_declared(**kwargs: Any) -> list[checks.CheckMessage]:
     """Fail for each column of ours that says neither why it holds personal data nor that it holds none."""
     return [

@@ -18,7 +18,7 @@ def cipher() -> MultiFernet:
     return _fernet(tuple(settings.PRIVACY_KEYS))
 
 
-class EncryptedTextField(models.TextField):
+class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
     """
     Text that is stored as a Fernet token (AES-128-CBC with HMAC-SHA-256) under keys outside the database.
 
@@ -52,7 +52,7 @@ class EmptyOnly(models.lookups.Exact):
         return ""
 
 
-class TagField(models.CharField):
+class TagField(models.CharField):  # type: ignore[type-arg]
     """A keyed tag (privacy.tags), in hexadecimal; NULL once it has been erased."""
 
     def __init__(self, **kwargs: Any) -> None:

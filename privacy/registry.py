@@ -2,7 +2,7 @@
 The registry of personal data: each column's purpose and the date on which it goes.
 
 Each model of ours says of each of its columns either why it is kept and until when (`personal`), or that it is not
-personal (`not_personal`; `ALL` for a model about no private person). privacy.checks refuses a column that is in neither.
+personal (`not_personal`; `ALL` for a model about no private person). privacy.checks refuses a column in neither.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from datetime import timedelta
 from django.apps import apps
 from django.db import models
 from django.utils import timezone
+from django.utils.functional import Promise
 
 ALL = "every column"
 OURS = ("campaign", "protests", "donations", "outbox", "privacy")
@@ -26,7 +27,7 @@ class Rule:
     one of a related row), the column is emptied; a row whose date is not set yet is kept.
     """
 
-    purpose: str
+    purpose: str | Promise
     days: int
     after: str
 

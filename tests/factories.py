@@ -39,6 +39,45 @@ class ActivistFactory(DjangoModelFactory):
     published_at = LONG_AGO
 
 
+class ChargeFactory(DjangoModelFactory):
+    """`ChargeFactory(steps=[(date, stage), ...])` makes its history too."""
+
+    class Meta:
+        model = campaign.Charge
+        skip_postgeneration_save = True
+
+    activist = SubFactory(ActivistFactory)
+    title = "Seizure of private property"
+
+    @factory.post_generation
+    def steps(self, create, extracted, **kwargs):
+        for happened_on, stage in extracted or ():
+            campaign.ChargeUpdate.objects.create(charge=self, happened_on=happened_on, stage=stage)
+
+
+class MessageOfSupportFactory(DjangoModelFactory):
+    class Meta:
+        model = campaign.MessageOfSupport
+
+    slug = Sequence("message-{}".format)
+    strike = SubFactory(StrikeFactory)
+    organisation = "Mineworkers' Union of Example"
+    text = "We stand with you."
+    published_at = LONG_AGO
+
+
+class DocumentFactory(DjangoModelFactory):
+    class Meta:
+        model = campaign.Document
+
+    slug = Sequence("document-{}".format)
+    strike = SubFactory(StrikeFactory)
+    kind = campaign.Document.Kind.MOTION
+    title = "A motion for your branch"
+    body = "This branch *resolves*."
+    published_at = LONG_AGO
+
+
 class UpdateFactory(DjangoModelFactory):
     class Meta:
         model = campaign.Update
@@ -78,6 +117,7 @@ class AddresseeFactory(DjangoModelFactory):
 
     class Meta:
         model = protests.Addressee
+        skip_postgeneration_save = True
 
     letter = SubFactory(LetterFactory)
     target = SubFactory(TargetFactory)
@@ -165,6 +205,9 @@ class PledgeFactory(DjangoModelFactory):
     class Meta:
         model = donations.Pledge
 
+    class Params:
+        confirmed = factory.Trait(confirmed_at=LazyFunction(timezone.now))
+
     fund = SubFactory(FundFactory)
     number = Sequence("{:010d}".format)
     name = Faker("name")
@@ -178,6 +221,27 @@ class PledgeFactory(DjangoModelFactory):
     made_on = LazyFunction(lambda: timezone.now().date())
 
 
+class PledgeMailFactory(DjangoModelFactory):
+    class Meta:
+        model = donations.PledgeMail
+
+    pledge = SubFactory(PledgeFactory)
+    token = LazyFunction(new_token)
+    token_hash = LazyAttribute(lambda mail: tag("token", mail.token))
+    expires_at = LazyFunction(lambda: timezone.now() + donations.LINK_FOR)
+
+
+class TransactionFactory(DjangoModelFactory):
+    class Meta:
+        model = donations.Transaction
+
+    fund = SubFactory(FundFactory)
+    amount_minor = 150000
+    currency = "EUR"
+    booked_on = LazyFunction(timezone.localdate)
+    description = "Mineworkers in Sweden"
+
+
 class OrganiserFactory(DjangoModelFactory):
     class Meta:
         model = get_user_model()
@@ -185,3 +249,14 @@ class OrganiserFactory(DjangoModelFactory):
     username = Sequence("organiser-{}".format)
     is_staff = True
     is_superuser = True
+
+
+class PicketFactory(DjangoModelFactory):
+    class Meta:
+        model = protests.Picket
+
+    slug = Sequence("picket-{}".format)
+    strike = SubFactory(StrikeFactory)
+    country = "GB"
+    place = "London"
+    published_at = LONG_AGO

@@ -1,15 +1,21 @@
 """The program's own settings, in development, with what a test run needs to be fast and to leave nothing behind."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 os.environ["DEVELOPMENT"] = "1"
-os.environ.setdefault("VAR_DIR", tempfile.mkdtemp(prefix="solidarity-tests-"))
+# Never the caller's folder: each process of a run has one of its own.
+os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="solidarity-tests-")
+atexit.register(shutil.rmtree, os.environ["VAR_DIR"], ignore_errors=True)
 
 from config.settings import *  # noqa: E402, F403
 from config.settings import DATABASES, STORAGES  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Nothing listens there: a test that sends asks for the fixture `sink`.
+EMAIL_HOST, EMAIL_PORT = "127.0.0.1", 1
 # Tests render pages without a collectstatic run.
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":

