@@ -1,5 +1,6 @@
 from django.apps import AppConfig
-from django.utils.module_loading import autodiscover_modules
+from django.core import checks
+from django.utils.module_loading import autodiscover_modules, import_string
 from django.utils.translation import gettext_lazy as _
 
 
@@ -8,4 +9,6 @@ class OutboxConfig(AppConfig):
     verbose_name = _("Outgoing mail")
 
     def ready(self) -> None:
+        # Here, because the modules of queues import models, which this module must not before the apps are loaded.
+        checks.register(import_string("outbox.checks.every_queue_has_a_composer"), checks.Tags.models)
         autodiscover_modules("emails")  # each app's emails module registers what composes its queues

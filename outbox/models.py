@@ -1,7 +1,8 @@
 """
 The transactional outbox: a mail is a row, and the row alone is the memory of what happened to it.
 
-An app makes a queue by subclassing OutgoingMail and registering in its `emails` module what composes it; outbox.engine does the rest.
+An app makes a queue by subclassing OutgoingMail, and registers in its `emails` module what composes the message;
+outbox.engine does the rest.
 """
 
 import uuid
@@ -46,6 +47,13 @@ class OutgoingMailQuerySet(models.QuerySet[Any]):
         """Mails that have not left, and that can still be withdrawn."""
         return self.filter(state__in=WAITING)
 
+    def repeatable(self) -> Self:
+        """Mails that only a person's word sends again: refused, failed, or in doubt."""
+        return self.filter(state__in=(State.BOUNCED, State.FAILED, State.IN_DOUBT))
+
+    def in_doubt(self) -> Self:
+        return self.filter(state=State.IN_DOUBT)
+
     def cancel(self) -> int:
         """Withdraw what has not left; return how many. A mail that a worker holds is not touched."""
         return self.waiting().update(state=State.CANCELLED, settled_at=timezone.now())
@@ -56,7 +64,7 @@ class OutgoingMailQuerySet(models.QuerySet[Any]):
 
         Only ever on a person's word: a mail in doubt may have arrived.
         """
-        return self.filter(state__in=(State.BOUNCED, State.FAILED, State.IN_DOUBT)).update(
+        return self.repeatable().update(
             state=State.QUEUED,
             next_attempt_at=timezone.now(),
             queued_at=timezone.now(),
@@ -68,7 +76,7 @@ class OutgoingMailQuerySet(models.QuerySet[Any]):
 
     def settle_as_accepted(self) -> int:
         """Record a person's finding that mails in doubt did arrive; return how many."""
-        return self.filter(state=State.IN_DOUBT).update(state=State.ACCEPTED, settled_at=timezone.now())
+        return self.in_doubt().update(state=State.ACCEPTED, settled_at=timezone.now())
 
 
 class OutgoingMail(models.Model):

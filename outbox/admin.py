@@ -1,0 +1,59 @@
+"""What every queue's page in the admin has in common."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from outbox.confirming import confirmed
+from outbox.models import OutgoingMailQuerySet
+
+
+class OutgoingMailAdmin(admin.ModelAdmin):
+    """A queue: to look at, and to decide what only a person can decide."""
+
+    list_display: tuple[str, ...] = ("created_at", "state", "attempts", "next_attempt_at", "reply_code", "reply")
+    list_filter: ClassVar[tuple[Any, ...]] = ("state", "created_at")
+    search_fields: ClassVar[tuple[str, ...]] = ("message_id",)
+    show_full_result_count = False
+    actions = ("send_again", "settle_as_accepted", "withdraw")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [field.name for field in self.model._meta.fields if field.name not in {"token", "token_hash", "lease"}]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.get_readonly_fields(request, obj)
+
+    @confirmed(
+        description=_("Send again what was refused, failed or is in doubt"),
+        question=_(
+            "A mail in doubt may have arrived already: sending it again may send it twice. It keeps its Message-ID, "
+            "so that some servers notice. Mails in other states are left alone."
+        ),
+        changes=OutgoingMailQuerySet.repeatable,
+    )
+    def send_again(self, request: HttpRequest, queryset: OutgoingMailQuerySet) -> int:
+        return queryset.send_again()
+
+    @confirmed(
+        description=_("Settle mails in doubt as accepted"),
+        question=_("Say yes if you know, for example from the relay's log, that these mails were taken."),
+        changes=OutgoingMailQuerySet.in_doubt,
+    )
+    def settle_as_accepted(self, request: HttpRequest, queryset: OutgoingMailQuerySet) -> int:
+        return queryset.settle_as_accepted()
+
+    @confirmed(
+        description=_("Withdraw what has not left"),
+        question=_("These mails will not be sent. Those that have left already are not touched."),
+        changes=OutgoingMailQuerySet.waiting,
+    )
+    def withdraw(self, request: HttpRequest, queryset: OutgoingMailQuerySet) -> int:
+        return queryset.cancel()

@@ -1,0 +1,40 @@
+"""The bell. What is to be sent stands in the rows; these tasks only say that it is time to look."""
+
+import logging
+from typing import Any
+
+from celery import shared_task
+from celery.contrib.django.task import DjangoTask
+from django.apps import apps
+from kombu.exceptions import OperationalError
+
+from outbox import engine
+
+logger = logging.getLogger(__name__)
+
+
+class Bell(DjangoTask):
+    """A task that nobody misses: if the broker is down, the next sweep finds the rows."""
+
+    def apply_async(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().apply_async(*args, **kwargs)
+        except (OperationalError, OSError) as error:
+            logger.warning("The broker does not answer (%s); the next sweep will send.", type(error).__name__)
+            return None
+
+
+@shared_task(base=Bell)
+def send(queue: str) -> None:
+    """Send what is due in the queue with the label `app.model`."""
+    if engine.send_due(apps.get_model(queue)):
+        send.delay(queue)
+
+
+@shared_task(base=Bell)
+def sweep() -> None:
+    """Look at every queue, in case a bell was not heard."""
+    for queue in engine.queues():
+        engine.settle_expired(queue)
+        if queue._default_manager.due().exists():
+            send.delay(queue._meta.label_lower)

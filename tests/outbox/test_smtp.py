@@ -1,0 +1,138 @@
+import pytest
+
+from outbox.smtp import Broken, Connection, InDoubt, Refused, Unavailable
+from tests.sinks import DROP, free_port
+
+CONTENT = b"Message-ID: <1@example.org>\r\nSubject: x\r\n\r\nline\r\n.\r\n..two dots\r\nend"
+
+
+def send(connection, to="embassy@example.org", marked=None):
+    marked = [] if marked is None else marked
+    return connection.send("us@example.org", to, CONTENT, lambda: marked.append(True))
+
+
+@pytest.fixture
+def connection():
+    with Connection() as connection:
+        yield connection
+
+
+def test_a_message_arrives_byte_for_byte_and_the_mark_comes_before_the_answer(sink, connection):
+    marked = []
+    sink.on_data = lambda rcpt, content: None if marked else "554 the dot came before the mark"
+
+    reply = send(connection, marked=marked)
+
+    assert reply.code == 250
+    assert sink.taken[0].content == CONTENT + b"\r\n"
+    assert sink.taken[0].mail_from == "us@example.org"
+
+
+def test_many_messages_share_one_connection(sink, connection):
+    for _ in range(5):
+        send(connection)
+
+    assert len(sink.taken) == 5
+    assert sink.connections == 1
+
+
+@pytest.mark.parametrize("code", ["451", "550"])
+def test_a_refused_recipient_does_not_disturb_the_next(sink, connection, code):
+    sink.on_rcpt = lambda rcpt: f"{code} no" if rcpt.startswith("bad") else None
+
+    with pytest.raises(Refused) as refused:
+        send(connection, to="bad@example.org")
+    send(connection)
+
+    assert refused.value.reply.code == int(code)
+    assert len(sink.taken) == 1
+    assert sink.connections == 1
+
+
+def test_a_message_refused_after_its_dot_is_certainly_refused(sink, connection):
+    sink.on_data = lambda rcpt, content: "554 spam"
+
+    with pytest.raises(Refused) as refused:
+        send(connection)
+
+    assert refused.value.reply.code == 554
+
+
+def test_a_break_before_the_dot_is_certain(sink, connection):
+    sink.on_rcpt = lambda rcpt: DROP
+    marked = []
+
+    with pytest.raises((Broken, Refused)):
+        send(connection, marked=marked)
+
+    assert marked == []
+    sink.on_rcpt = lambda rcpt: None
+    assert send(connection).code == 250
+
+
+def test_no_answer_after_the_dot_is_in_doubt(sink, connection):
+    sink.drop_after_taking = lambda rcpt: True
+
+    with pytest.raises(InDoubt):
+        send(connection)
+
+    sink.drop_after_taking = lambda rcpt: False
+    assert send(connection).code == 250
+
+
+def test_a_slow_answer_is_in_doubt(sink, connection, settings):
+    settings.OUTBOX_SMTP_TIMEOUT_SECONDS = 0.2
+    sink.delay = 1
+
+    with pytest.raises(InDoubt):
+        send(connection)
+
+
+def test_if_the_mark_fails_the_server_takes_nothing(sink, connection):
+    def fail():
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        connection.send("us@example.org", "embassy@example.org", CONTENT, fail)
+    send(connection)
+
+    assert len(sink.taken) == 1
+
+
+def test_a_kept_connection_that_was_dropped_is_opened_again(sink, connection):
+    send(connection)
+    sink.on_mail = lambda address: DROP if sink.connections == 1 else None
+
+    assert send(connection).code == 250
+    assert sink.connections == 2
+
+
+def test_a_server_that_refuses_our_sender_is_to_blame_not_the_message(sink, connection):
+    sink.on_mail = lambda address: "550 you are not welcome"
+
+    with pytest.raises(Unavailable, match="you are not welcome"):
+        send(connection)
+
+
+def test_no_server_is_unavailable(connection, settings):
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
+
+    with pytest.raises(Unavailable):
+        send(connection)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"])
+def test_the_sandbox_sends_to_no_other_machine(connection, settings, host):
+    settings.EMAIL_HOST = host
+
+    with pytest.raises(Unavailable, match="sandbox"):
+        send(connection)
+
+
+def test_a_server_without_tls_gets_nothing_where_tls_is_asked_for(sink, connection, settings):
+    settings.EMAIL_USE_TLS = True
+
+    with pytest.raises(Unavailable, match="STARTTLS"):
+        send(connection)
+
+    assert sink.taken == []
