@@ -2,11 +2,13 @@
 
 from typing import Self
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from parler.managers import TranslatableQuerySet
 from parler.models import TranslatableModel, TranslatedFields
 
@@ -14,9 +16,19 @@ from privacy.registry import ALL
 
 
 class PublishedQuerySet(TranslatableQuerySet):
+    def released(self) -> Self:
+        """Rows whose own date has come."""
+        return self.filter(published_at__lte=timezone.now())
+
     def published(self) -> Self:
         """What readers may see now."""
-        return self.filter(published_at__lte=timezone.now())
+        return self.released()
+
+
+class OfStrikeQuerySet(PublishedQuerySet):
+    def published(self) -> Self:
+        """What readers may see now: what belongs to a strike that is not published waits for it."""
+        return self.released().filter(Q(strike=None) | Q(strike__published_at__lte=timezone.now()))
 
 
 def published_at() -> models.DateTimeField:
@@ -28,6 +40,12 @@ def published_at() -> models.DateTimeField:
         db_index=True,
         help_text=_("Empty: a draft that only organisers see. A time to come: it appears by itself then."),
     )
+
+
+def slug_is_free(slug: str) -> None:
+    """Refuse the one address below /updates/ that the feed has."""
+    if slug == "feed":
+        raise ValidationError(_("This is the address of the feed. Choose another one."))
 
 
 class Campaign(TranslatableModel):
@@ -50,11 +68,14 @@ class Campaign(TranslatableModel):
         constraints = [models.CheckConstraint(condition=Q(pk=1), name="campaign_is_one_row")]
 
     def __str__(self) -> str:
-        return self.safe_translation_getter("name", any_language=True) or _("campaign")
+        return self.safe_translation_getter("name", any_language=True) or str(_("campaign"))
 
     def save(self, *args: object, **kwargs: object) -> None:
         self.pk = 1
         super().save(*args, **kwargs)
+
+    def get_absolute_url(self) -> str:
+        return reverse("campaign:home")
 
 
 class Strike(TranslatableModel):
@@ -105,17 +126,22 @@ class Demand(TranslatableModel):
         return self.safe_translation_getter("text", any_language=True) or str(self.position)
 
 
-class Dated(models.Model):
+class Dated(TranslatableModel):
     """Something that happened on a day, perhaps known only roughly."""
 
-    happened_on = models.DateField(_("date"), help_text=_("For the order; the first possible day if only roughly known."))
+    happened_on = models.DateField(_("date"), help_text=_("For the order; the first day possible."))
     source = models.CharField(_("source"), max_length=200, blank=True)
 
     class Meta:
         abstract = True
 
+    @property
+    def in_words(self) -> str:
+        """The date as a person gave it, for a day that is only roughly known; else empty."""
+        return self.safe_translation_getter("date_text", "")
 
-class TimelineEvent(Dated, TranslatableModel):
+
+class TimelineEvent(Dated):
     """One day of a strike's history."""
 
     not_personal = ALL
@@ -138,6 +164,14 @@ class TimelineEvent(Dated, TranslatableModel):
         return self.safe_translation_getter("title", any_language=True) or str(self.happened_on)
 
 
+class ActivistQuerySet(OfStrikeQuerySet):
+    def with_charges(self) -> Self:
+        """Prefetch what a page reads to say of each what they face."""
+        return self.prefetch_related(
+            "translations", "aliases", "charges__translations", "charges__updates__translations"
+        )
+
+
 class Activist(TranslatableModel):
     """A person who is persecuted, or whom we remember. A public person by their own struggle."""
 
@@ -158,7 +192,7 @@ class Activist(TranslatableModel):
     position = models.PositiveSmallIntegerField(_("position"), default=0)
     published_at = published_at()
 
-    objects = PublishedQuerySet.as_manager()
+    objects = ActivistQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("activist")
@@ -217,8 +251,19 @@ class Charge(TranslatableModel):
         updates = list(self.updates.all())
         return updates[-1] if updates else None
 
+    @property
+    def maximum_sentence(self) -> str:
+        """The longest sentence that the charge carries, in words; empty if it is not known."""
+        months = self.maximum_months or 0
+        if months % 12:
+            return ngettext("%d month", "%d months", months) % months
+        return ngettext("%d year", "%d years", months // 12) % (months // 12) if months else ""
 
-class ChargeUpdate(Dated, TranslatableModel):
+    def get_absolute_url(self) -> str:
+        return f"{self.activist.get_absolute_url()}#charge-{self.pk}"
+
+
+class ChargeUpdate(Dated):
     """A step in the history of a charge."""
 
     not_personal = ALL
@@ -256,7 +301,7 @@ class Update(TranslatableModel):
 
     not_personal = ALL
 
-    slug = models.SlugField(_("address of the page"), unique=True)
+    slug = models.SlugField(_("address of the page"), unique=True, validators=[slug_is_free])
     strike = models.ForeignKey(
         Strike, models.SET_NULL, null=True, blank=True, related_name="news", verbose_name=_("strike")
     )
@@ -270,7 +315,7 @@ class Update(TranslatableModel):
     published_at = published_at()
     changed_at = models.DateTimeField(_("changed"), auto_now=True)
 
-    objects = PublishedQuerySet.as_manager()
+    objects = OfStrikeQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("update")
@@ -321,7 +366,7 @@ class MessageOfSupport(TranslatableModel):
     )
     published_at = published_at()
 
-    objects = PublishedQuerySet.as_manager()
+    objects = OfStrikeQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("message of support")
@@ -330,6 +375,9 @@ class MessageOfSupport(TranslatableModel):
 
     def __str__(self) -> str:
         return self.safe_translation_getter("organisation", any_language=True) or self.slug
+
+    def get_absolute_url(self) -> str:
+        return f"{reverse('campaign:messages')}#message-{self.slug}"
 
 
 class Document(TranslatableModel):
@@ -354,7 +402,7 @@ class Document(TranslatableModel):
     )
     published_at = published_at()
 
-    objects = PublishedQuerySet.as_manager()
+    objects = OfStrikeQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("document")

@@ -1,0 +1,62 @@
+"""What is kept about people, in words for people: the registry of personal data as the page /privacy/ shows it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+
+from privacy.fields import EncryptedTextField
+from privacy.registry import rules
+
+# A column whose own name would tell a reader nothing.
+COLUMNS = {
+    "email_tag": _("fingerprint of the e-mail address, which cannot be turned back into it"),
+    "token": _("secret part of the mailed link"),
+}
+# From when the days count, by the last part of a rule's `after`.
+COUNTED_FROM = {
+    "created_at": _("after it was written down"),
+    "confirmed_at": _("after you confirmed it"),
+    "closed_at": _("after the letter is closed"),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One personal column and its rule; any text may be lazy."""
+
+    name: Any
+    purpose: Any
+    days: int
+    counted_from: Any
+    encrypted: bool
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of row that holds personal data. `confirmed_only`: rows that nobody confirms in time are deleted."""
+
+    title: str
+    columns: list[Column]
+    confirmed_only: bool
+
+
+def kept() -> list[Kind]:
+    """Return each kind of row that holds personal data, with its columns."""
+    found: dict[Any, Kind] = {}
+    for model, name, rule in rules():
+        field = model._meta.get_field(name)
+        title = capfirst(str(model._meta.verbose_name_plural))
+        kind = found.setdefault(model, Kind(title, [], confirmed_only=hasattr(model, "expired")))
+        after = rule.after.rpartition("__")[2]
+        kind.columns.append(
+            Column(
+                name=COLUMNS.get(name, getattr(field, "verbose_name", name)),
+                purpose=rule.purpose,
+                days=rule.days,
+                counted_from=COUNTED_FROM.get(after, after),
+                encrypted=isinstance(field, EncryptedTextField),
+            )
+        )
+    return list(found.values())

@@ -1,0 +1,18 @@
+from django.urls import path
+from django.views.decorators.http import require_safe
+
+from campaign import feeds, views
+
+app_name = "campaign"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("strikes/<slug:slug>/", views.strike, name="strike"),
+    path("activists/", views.activists, name="activists"),
+    path("activists/<slug:slug>/", views.activist, name="activist"),
+    path("updates/", views.updates, name="updates"),
+    path("updates/feed/", require_safe(feeds.UpdatesFeed()), name="feed"),
+    path("updates/<slug:slug>/", views.update, name="update"),
+    path("messages/", views.messages_of_support, name="messages"),
+    path("documents/<slug:slug>/", views.document, name="document"),
+    path("privacy/", views.privacy, name="privacy"),
+]

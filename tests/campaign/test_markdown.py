@@ -1,0 +1,96 @@
+import re
+
+import pytest
+
+from campaign.markdown import render
+
+# Each is a known way to smuggle a script or a foreign request past a filter.
+ATTACKS = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "<iframe src=//evil.example.org></iframe>",
+    "<a href='javascript:alert(1)'>x</a>",
+    "[x](javascript:alert(1))",
+    "[x](JaVaScRiPt:alert(1))",
+    "[x](&#106;avascript:alert(1))",
+    "[x](java\tscript:alert(1))",
+    "[x](\x01javascript:alert(1))",
+    "[x](vbscript:msgbox(1))",
+    "[x](data:text/html;base64,PHNjcmlwdD4=)",
+    "[x](data:image/svg+xml,<svg onload=alert(1)>)",
+    "<javascript:alert(1)>",
+    "![x](https://evil.example.org/pixel.png)",
+    "![x](data:image/png;base64,AAAA)",
+    '![x](https://evil.example.org/"onerror="alert(1))',
+    '![x" onerror="alert(1)](https://evil.example.org/)',
+    "[x]: javascript:alert(1)\n\n[x]",
+    '[x](https://example.org "x\\" onmouseover=alert(1) ")',
+    "`<script>alert(1)</script>`",
+    "```\n</code></pre><script>alert(1)</script>\n```",
+    '```"><script>alert(1)</script>\nx\n```',
+    "| <script>alert(1)</script> |\n|-|\n| <img src=x onerror=alert(1)> |",
+    "<style>@import url(//evil.example.org)</style>",
+    "<form action=//evil.example.org><input name=q></form>",
+    "<!-- --!><script>alert(1)</script> -->",
+    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+    "<p style='background:url(//evil.example.org)'>x</p>",
+    '<meta http-equiv="refresh" content="0;url=//evil.example.org">',
+]
+ALLOWED_TAG = re.compile(
+    r"</?(?:p|br|hr|h[2-6]|blockquote|ul|ol|li|pre|code|em|strong|table|thead|tbody|tr|th|td|a)>"
+    r'|<a(?: href="[^"]*")?(?: title="[^"]*")? rel="nofollow noopener">'
+)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_nothing_that_runs_or_loads_comes_out(attack):
+    html = render(attack)
+    tags = re.findall(r"<[^>]*>", html)
+    assert [tag for tag in tags if not ALLOWED_TAG.fullmatch(tag)] == []
+    assert not re.search(r'href="[^"]*(javascript|vbscript|data):', html, re.IGNORECASE)
+
+
+def test_html_is_shown_as_it_was_typed():
+    assert render("<b>bold</b>") == "<p>&lt;b&gt;bold&lt;/b&gt;</p>\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "tags"),
+    [
+        ("# One", ["h2"]),
+        ("One\n===", ["h2"]),
+        ("# One\n## Two\n# Three", ["h2", "h3", "h2"]),
+        ("## One\n### Two", ["h2", "h3"]),
+        ("# One\n###### Six", ["h2", "h6"]),
+        ("> # Quoted", ["h2"]),
+    ],
+)
+def test_headings_begin_below_the_one_of_the_page_whatever_the_writer_began_with(typed, tags):
+    assert re.findall(r"<(h\d)>", render(typed)) == tags
+
+
+def test_links_do_not_vouch_for_where_they_lead():
+    assert '<a href="https://example.org/" rel="nofollow noopener">x</a>' in render("[x](https://example.org/)")
+    assert '<a href="/letters/x/" rel="nofollow noopener">x</a>' in render("[x](/letters/x/)")
+    assert 'href="mailto:a@example.org"' in render("<a@example.org>")
+
+
+def test_a_picture_becomes_a_link():
+    assert render("![the square](https://example.org/a.jpg)") == (
+        '<p><a href="https://example.org/a.jpg" rel="nofollow noopener">the square</a></p>\n'
+    )
+
+
+def test_tables_lists_and_quotes_work():
+    assert "<td>16,000</td>" in render("| workers |\n|-|\n| 16,000 |")
+    assert '<ol start="3">' in render("3. three")
+    assert "<blockquote>" in render("> said")
+
+
+def test_an_empty_text_is_an_empty_text():
+    assert render("") == ""
+
+
+def test_other_scripts_pass_unchanged():
+    assert render("Жаңаөзен *мұнайшылары*") == "<p>Жаңаөзен <em>мұнайшылары</em></p>\n"

@@ -1,0 +1,491 @@
+import re
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import time_machine
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from campaign.models import Alias, Campaign, Claim, Demand, Strike, TimelineEvent
+from privacy.registry import rules
+from tests.factories import (
+    ActivistFactory,
+    ChargeFactory,
+    DocumentFactory,
+    MessageOfSupportFactory,
+    OrganiserFactory,
+    StrikeFactory,
+    UpdateFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def page(client, path, status=200):
+    response = client.get(path)
+    assert response.status_code == status
+    return response.text
+
+
+def main(client, path):
+    """The text of a page between its navigation and its footer, without the mark-up."""
+    found = re.search(r"<main.*?</main>", page(client, path), re.DOTALL)
+    return " ".join(re.sub(r"<[^>]*>", " ", found[0]).split())
+
+
+@pytest.fixture
+def strike():
+    strike = StrikeFactory(slug="oil", story="## Since *May*")
+    for position, text in enumerate(["Release the lawyer.", "Negotiate."], start=1):
+        Demand.objects.create(strike=strike, position=position, text=text)
+    return strike
+
+
+def with_everything(strike, number):
+    """Add `number` of whatever a strike can have."""
+    for i in range(number):
+        Demand.objects.create(strike=strike, position=100 + strike.demands.count(), text=f"Demand {i}")
+        Claim.objects.create(strike=strike, position=100 + strike.claims.count(), claim="Few.", answer="Many.")
+        TimelineEvent.objects.create(strike=strike, happened_on=date(2011, 5, 1 + i), title="A day")
+        activist = ActivistFactory(strike=strike)
+        Alias.objects.create(activist=activist, name=f"Роза {i}")
+        for stage in ("threatened", "charged"):
+            ChargeFactory(activist=activist, steps=[(date(2011, 6, 1), stage), (date(2011, 7, 1), "on_trial")])
+        UpdateFactory(strike=strike).activists.add(activist)
+        MessageOfSupportFactory(strike=strike)
+        DocumentFactory(strike=strike)
+
+
+# --- Home --------------------------------------------------------------------------------------------------------
+
+
+def test_home_tells_an_organiser_what_to_do_while_nothing_is_published(client):
+    StrikeFactory(published_at=None)
+    text = main(client, "/")
+    assert "Nothing is published yet" in text
+    assert 'href="/admin/"' in page(client, "/")
+
+
+def test_home_names_the_campaign_its_strikes_and_the_newest_five_updates(client, strike):
+    Campaign.objects.create(name="Solidarity with the oil workers", tagline="They strike, we stand with them.")
+    for number in range(6):
+        UpdateFactory(strike=strike, title=f"Update {number}", published_at=datetime(2011, 9, 1 + number, tzinfo=UTC))
+    text = main(client, "/")
+    assert "Solidarity with the oil workers They strike, we stand with them." in text
+    assert strike.summary in text
+    assert "Nothing is published yet" not in text
+    assert re.findall(r"Update \d", text) == ["Update 5", "Update 4", "Update 3", "Update 2", "Update 1"]
+
+
+def test_home_shows_who_is_in_danger_with_the_newest_stage_of_each_charge_and_not_the_dead(client):
+    ChargeFactory(
+        activist=ActivistFactory(name="Rosa Example"),
+        steps=[(date(2011, 8, 1), "sentenced"), (date(2011, 5, 1), "threatened")],
+    )
+    ActivistFactory(name="Clara Remembered", remembered=True)
+    text = main(client, "/")
+    assert "Rosa Example" in text
+    assert "sentenced to prison" in text
+    assert "threatened" not in text
+    assert "Clara Remembered" not in text
+
+
+# --- A strike ----------------------------------------------------------------------------------------------------
+
+
+def test_a_strike_page_tells_the_whole_story(client, strike):
+    TimelineEvent.objects.create(strike=strike, happened_on=date(2011, 8, 15), date_text="mid-August", title="Loss")
+    TimelineEvent.objects.create(strike=strike, happened_on=date(2011, 7, 4), title="A visit", text="*Guests* came.")
+    Claim.objects.create(strike=strike, position=1, claim="Few take part.", answer="Thousands do.")
+    ActivistFactory(strike=strike, name="Rosa Example")
+    ActivistFactory(strike=strike, name="Clara Remembered", remembered=True)
+    MessageOfSupportFactory(strike=strike, country="SE")
+    DocumentFactory(strike=strike)
+    UpdateFactory(strike=strike)
+    text = main(client, "/strikes/oil/")
+    for expected in (
+        "Release the lawyer.",
+        "Few take part.",
+        "Thousands do.",
+        "Rosa Example",
+        "In memory Clara Remembered",
+        "Mineworkers&#x27; Union of Example, Sweden",
+        "A motion for your branch",
+        "News from the square",
+    ):
+        assert expected in text
+    assert text.index("A visit") < text.index("Loss")
+    assert "<h2>Since <em>May</em></h2>" in page(client, "/strikes/oil/")
+
+
+def test_a_day_that_is_only_roughly_known_is_never_shown_as_a_date(client, strike):
+    TimelineEvent.objects.create(strike=strike, happened_on=date(2011, 8, 15), date_text="mid-August", title="Loss")
+    html = page(client, "/strikes/oil/")
+    assert "mid-August" in html
+    assert "2011-08-15" not in html
+    assert "15, 2011" not in html
+
+
+def test_a_draft_preview_of_a_strike_shows_what_will_stand_there(client):
+    strike = StrikeFactory(published_at=None, slug="new")
+    ActivistFactory(strike=strike, name="Rosa Example")
+    ActivistFactory(strike=strike, name="Not Yet", published_at=None)
+    client.force_login(OrganiserFactory())
+    text = main(client, "/strikes/new/?preview=1")
+    assert "Draft, only organisers see this." in text
+    assert "Rosa Example" in text
+    assert "Not Yet" not in text
+
+
+# --- What is not published ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("published_at", [None, timezone.now() + timedelta(days=1)])
+@pytest.mark.parametrize(
+    ("factory", "path"),
+    [
+        (StrikeFactory, "/strikes/x/"),
+        (ActivistFactory, "/activists/x/"),
+        (UpdateFactory, "/updates/x/"),
+        (DocumentFactory, "/documents/x/"),
+    ],
+)
+def test_drafts_and_planned_rows_are_not_found(client, factory, path, published_at):
+    factory(slug="x", published_at=published_at)
+    page(client, path, status=404)
+    page(client, f"{path}?preview=1", status=404)
+
+
+@pytest.mark.parametrize("path", ["/strikes/x/", "/activists/x/", "/updates/x/", "/documents/x/"])
+def test_an_unknown_address_is_not_found(client, path):
+    page(client, path, status=404)
+
+
+def test_what_belongs_to_an_unpublished_strike_waits_for_it(client):
+    strike = StrikeFactory(published_at=None, title="Secret strike")
+    ActivistFactory(strike=strike, slug="a", name="Rosa Example")
+    UpdateFactory(strike=strike, slug="u", title="Secret news")
+    MessageOfSupportFactory(strike=strike, text="Secret message")
+    DocumentFactory(strike=strike, slug="d")
+    for path in ("/", "/activists/", "/updates/", "/updates/feed/", "/messages/"):
+        html = page(client, path)
+        assert "Secret" not in html
+        assert "Rosa Example" not in html
+    for path in ("/activists/a/", "/updates/u/", "/documents/d/"):
+        page(client, path, status=404)
+
+
+def test_what_belongs_to_no_strike_waits_for_nothing(client):
+    UpdateFactory(strike=None, slug="u")
+    page(client, "/updates/u/")
+
+
+def test_a_planned_update_appears_by_itself(client):
+    at = datetime(2030, 5, 1, 12, tzinfo=UTC)
+    UpdateFactory(slug="planned", published_at=at)
+    with time_machine.travel(at - timedelta(seconds=1), tick=False):
+        page(client, "/updates/planned/", status=404)
+    with time_machine.travel(at + timedelta(seconds=1), tick=False):
+        assert "News from the square" in main(client, "/updates/planned/")
+        assert "News from the square" in main(client, "/")
+
+
+# --- Previews ----------------------------------------------------------------------------------------------------
+
+
+def staff_with(*codenames):
+    user = OrganiserFactory(is_superuser=False)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    return user
+
+
+@pytest.mark.parametrize("codename", ["view_update", "change_update"])
+def test_an_organiser_previews_a_draft_which_no_cache_may_keep(client, codename):
+    UpdateFactory(slug="draft", published_at=None)
+    client.force_login(staff_with(codename))
+    response = client.get("/updates/draft/?preview=1")
+    assert "Draft, only organisers see this." in response.text
+    assert "They <em>stand</em>." in response.text
+    assert response["Cache-Control"] == "private, no-store"
+
+
+def test_an_organiser_without_the_permission_sees_no_draft(client):
+    UpdateFactory(slug="draft", published_at=None)
+    client.force_login(staff_with("view_strike"))
+    page(client, "/updates/draft/?preview=1", status=404)
+
+
+def test_a_user_who_is_no_organiser_sees_no_draft(client):
+    UpdateFactory(slug="draft", published_at=None)
+    client.force_login(OrganiserFactory(is_staff=False))
+    page(client, "/updates/draft/?preview=1", status=404)
+
+
+def test_without_asking_for_a_preview_an_organiser_sees_what_readers_see(client):
+    UpdateFactory(slug="draft", published_at=None)
+    client.force_login(OrganiserFactory())
+    page(client, "/updates/draft/", status=404)
+    page(client, "/updates/draft/?preview=0", status=404)
+
+
+def test_the_preview_of_a_published_update_is_not_called_a_draft(client):
+    UpdateFactory(slug="public")
+    client.force_login(OrganiserFactory())
+    assert "Draft" not in main(client, "/updates/public/?preview=1")
+
+
+# --- Activists ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def people():
+    rosa = ActivistFactory(name="Yesenbek Zhanayev", slug="yesenbek")
+    Alias.objects.create(activist=rosa, name="Есенбек Жанаев")
+    Alias.objects.create(activist=rosa, name="Esen Zhanayev")
+    ActivistFactory(name="Éva Ťažká", slug="eva")
+    ActivistFactory(name="Şükrü IŞIK", slug="sukru")
+    ActivistFactory(name="Clara Remembered", slug="clara", remembered=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("yesenbek", "Yesenbek Zhanayev"),
+        ("ESEN", "Yesenbek Zhanayev"),
+        ("esen zhan", "Yesenbek Zhanayev"),
+        ("zhanayev esen", "Yesenbek Zhanayev"),
+        ("есенбек", "Yesenbek Zhanayev"),
+        ("ЖАНАЕВ", "Yesenbek Zhanayev"),
+        ("eva tazka", "Éva Ťažká"),
+        ("ÉVA", "Éva Ťažká"),
+        ("şükrü", "Şükrü IŞIK"),
+        ("  clara ", "Clara Remembered"),
+    ],
+)
+def test_search_finds_any_spelling_in_any_script_and_case(client, people, query, found):
+    response = client.get("/activists/", {"q": query})
+    names = [activist.name for activist in (*response.context["activists"], *response.context["remembered"])]
+    assert names == [found]
+
+
+def test_words_of_two_spellings_do_not_add_up_to_a_name(client, people):
+    assert client.get("/activists/", {"q": "есенбек zhanayev"}).context["activists"] == []
+
+
+def test_search_that_finds_nobody_says_so_and_keeps_what_was_typed(client, people):
+    response = client.get("/activists/", {"q": '"><script>'})
+    assert "We have nobody of the name" in response.text
+    assert 'value="&quot;&gt;&lt;script&gt;"' in response.text
+
+
+def test_search_does_not_find_drafts(client):
+    ActivistFactory(name="Rosa Example", published_at=None)
+    assert client.get("/activists/", {"q": "rosa"}).context["activists"] == []
+
+
+def test_the_dead_are_remembered_apart(client, people):
+    text = main(client, "/activists/")
+    assert text.index("In danger") < text.index("Yesenbek") < text.index("In memory") < text.index("Clara Remembered")
+
+
+def test_an_activist_page_shows_each_charge_with_its_state_and_history(client):
+    activist = ActivistFactory(slug="rosa", story="A *lawyer*.")
+    Alias.objects.create(activist=activist, name="Роза")
+    ChargeFactory(
+        activist=activist,
+        maximum_months=84,
+        text="For a **campaign**.",
+        steps=[(date(2011, 6, 1), "accused"), (date(2011, 8, 24), "sentenced"), (date(2011, 7, 1), "charged")],
+    )
+    ChargeFactory(activist=activist, title="Disobedience", maximum_months=18)
+    UpdateFactory(title="Rosa sentenced").activists.add(activist)
+    text = main(client, "/activists/rosa/")
+    assert "Also spelt: Роза" in text
+    assert "Where it stands: sentenced to prison Aug. 24, 2011 Maximum sentence: 7 years" in text
+    assert "Maximum sentence: 18 months" in text
+    assert "Rosa sentenced" in text
+    history = text[text.index("History, newest first") :]
+    assert history.index("Sentenced to prison") < history.index("Charged") < history.index("Accused")
+
+
+def test_a_person_who_is_remembered_is_no_case(client):
+    activist = ActivistFactory(slug="clara", remembered=True, story="She was 18.")
+    ChargeFactory(activist=activist)
+    text = main(client, "/activists/clara/")
+    assert "In memory" in text
+    assert not re.search(r"case|charge|accus|danger|Seizure", text, re.IGNORECASE)
+
+
+def test_an_update_that_is_not_published_is_not_listed_with_a_person(client):
+    activist = ActivistFactory(slug="rosa")
+    UpdateFactory(title="Not yet", published_at=None).activists.add(activist)
+    assert "Not yet" not in main(client, "/activists/rosa/")
+
+
+# --- Updates, messages, documents ---------------------------------------------------------------------------------
+
+
+def test_updates_come_in_pages_of_twenty(client, strike):
+    for number in range(21):
+        UpdateFactory(strike=strike, slug=f"n-{number}", published_at=datetime(2011, 9, 1 + number, tzinfo=UTC))
+    first, second = page(client, "/updates/"), page(client, "/updates/?page=2")
+    assert first.count('href="/updates/n-') == 20
+    assert re.findall(r'href="/updates/(n-\d+)/"', second) == ["n-0"]
+    assert 'rel="next" href="?page=2"' in first
+    assert 'rel="prev" href="?page=1"' in second
+
+
+@pytest.mark.parametrize("number", ["x", "-1", "99", "", "9" * 400])
+def test_a_page_number_that_does_not_exist_shows_the_nearest_page(client, number):
+    UpdateFactory()
+    assert "News from the square" in main(client, f"/updates/?page={number}")
+
+
+def test_an_update_shows_its_source_its_people_and_its_strike(client, strike):
+    update = UpdateFactory(slug="u", strike=strike, source="The paper of the miners")
+    update.activists.add(ActivistFactory(name="Rosa Example"), ActivistFactory(name="Not Yet", published_at=None))
+    text = main(client, "/updates/u/")
+    assert "Source: The paper of the miners" in text
+    assert "Rosa Example" in text
+    assert "Not Yet" not in text
+    assert 'href="/strikes/oil/"' in page(client, "/updates/u/")
+
+
+def test_messages_of_support_name_the_country_in_the_language_of_the_reader(client):
+    MessageOfSupportFactory(country="SE", received_on=date(2011, 8, 2))
+    MessageOfSupportFactory(text="Secret", published_at=None)
+    assert "We stand with you." in main(client, "/messages/")
+    assert "Schweden" in main(client, "/de/messages/")
+    assert "Secret" not in main(client, "/messages/")
+
+
+def test_a_document_page_shows_its_text(client):
+    DocumentFactory(slug="motion")
+    assert "This branch <em>resolves</em>." in page(client, "/documents/motion/")
+
+
+# --- Privacy -----------------------------------------------------------------------------------------------------
+
+
+def test_the_privacy_page_gives_each_personal_column_its_purpose_and_its_end(client):
+    html = page(client, "/privacy/")
+    declared = list(rules())
+    assert declared
+    for _model, _column, rule in declared:
+        assert str(rule.purpose) in html
+        assert f"{rule.days} days" in main(client, "/privacy/")
+
+
+def test_no_column_name_or_lookup_path_is_shown_to_a_reader(client):
+    text = main(client, "/privacy/")
+    assert not re.search(r"\w_\w", text)
+    assert "token" not in text.lower()
+
+
+# --- What holds for every public page ----------------------------------------------------------------------------
+
+PATHS = [
+    "/",
+    "/strikes/x/",
+    "/activists/",
+    "/activists/?q=rosa",
+    "/activists/x/",
+    "/updates/",
+    "/updates/x/",
+    "/updates/feed/",
+    "/messages/",
+    "/documents/x/",
+    "/privacy/",
+    "/updates/nothing/",
+]
+
+
+@pytest.fixture
+def one_of_each():
+    strike = StrikeFactory(slug="x")
+    with_everything(strike, 1)
+    activist = ActivistFactory(slug="x", strike=strike)
+    UpdateFactory(slug="x", strike=strike).activists.add(activist)
+    DocumentFactory(slug="x", strike=strike)
+    return strike
+
+
+@pytest.mark.parametrize("logged_in", [False, True])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_public_page_depends_on_no_cookie_and_sets_none(client, one_of_each, path, logged_in):
+    if logged_in:
+        client.force_login(OrganiserFactory())
+    response = client.get(path)
+    assert not response.cookies
+    assert "cookie" not in response.get("Vary", "").lower()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_public_page_has_nothing_inline_and_nothing_from_elsewhere(client, one_of_each, path):
+    html = client.get(path).text
+    assert not re.search(r"<style|\sstyle=|\son\w+=", html)
+    assert not re.search(r"<script(?![^>]*\ssrc=)", html)
+    assert not re.search(r'<(?:script|img|iframe|video|audio|source)[^>]*\ssrc="(?:https?:)?//', html)
+    assert not re.search(r'<link[^>]*rel="(?:stylesheet|icon)"[^>]*href="(?:https?:)?//', html)
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if "feed" not in path])
+def test_a_page_has_one_h1_and_no_id_twice(client, one_of_each, path):
+    html = client.get(path).text
+    assert html.count("<h1") == 1
+    ids = re.findall(r'\sid="([^"]*)"', html)
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_pages_are_only_read(client, one_of_each, path):
+    assert client.post(path).status_code in {404, 405}
+
+
+@pytest.mark.parametrize("language", ["de", "ru"])
+@pytest.mark.parametrize("path", [path for path in PATHS if "feed" not in path and "nothing" not in path])
+def test_pages_exist_in_each_language(client, one_of_each, path, language):
+    html = page(client, f"/{language}{path}")
+    assert f'<html lang="{language}"' in html
+
+
+def test_a_translated_text_is_shown_in_its_language_and_else_in_the_one_there_is(client):
+    strike = StrikeFactory(slug="x", title="Strike in English")
+    strike.create_translation("de", title="Streik auf Deutsch", summary="Kurz.")
+    assert "Streik auf Deutsch" in main(client, "/de/strikes/x/")
+    assert "Strike in English" in main(client, "/strikes/x/")
+    assert "Strike in English" in main(client, "/ru/strikes/x/")
+
+
+def test_a_text_that_exists_in_russian_alone_is_shown_to_everybody(client):
+    strike = Strike(slug="x", published_at=timezone.now())
+    strike.set_current_language("ru")
+    strike.title, strike.summary = "Забастовка", "Коротко."
+    strike.save()
+    assert "Забастовка" in main(client, "/strikes/x/")
+    assert "Забастовка" in main(client, "/de/")
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if "nothing" not in path])
+@pytest.mark.parametrize("language", ["", "/ru"])
+def test_the_number_of_queries_does_not_grow_with_the_rows(
+    client, one_of_each, path, language, django_assert_num_queries
+):
+    activist, update = one_of_each.activists.get(slug="x"), one_of_each.news.get(slug="x")
+    ChargeFactory(activist=activist, steps=[(date(2011, 6, 1), "charged")])
+    Alias.objects.create(activist=activist, name="Роза")
+    with CaptureQueriesContext(connection) as few:
+        page(client, language + path)
+    with_everything(one_of_each, 3)
+    for number in range(3):
+        ChargeFactory(activist=activist, steps=[(date(2011, 6, 1), "charged"), (date(2011, 7, 1), "on_trial")])
+        Alias.objects.create(activist=activist, name=f"Роза {number}")
+        other = ActivistFactory(strike=one_of_each)
+        ChargeFactory(activist=other, steps=[(date(2011, 6, 1), "charged")])
+        update.activists.add(other)
+        UpdateFactory(strike=one_of_each).activists.add(activist)
+    StrikeFactory()
+    with django_assert_num_queries(len(few)):
+        page(client, language + path)
