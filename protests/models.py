@@ -4,15 +4,16 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any, ClassVar, Self
 
+from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from parler.models import TranslatableModel, TranslatedFields
 
-from campaign.models import PublishedQuerySet, Strike, published_at
+from campaign.models import OfStrikeQuerySet, Strike, published_at
 from outbox.models import OutgoingMail
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
@@ -24,10 +25,15 @@ CONFIRM_WITHIN = timedelta(days=7)
 RECEIPT_FOR = timedelta(days=180)
 
 
-class LetterQuerySet(PublishedQuerySet):
+class LetterQuerySet(OfStrikeQuerySet):
     def open(self) -> Self:
         """Letters that can be signed now."""
         return self.published().filter(closed_at=None)
+
+    def with_signed(self) -> Self:
+        """Add `signed`: how many signatures stand under each letter."""
+        stands = Q(signatures__confirmed_at__isnull=False, signatures__withdrawn_at=None)
+        return self.annotate(signed=Count("signatures", filter=stands))
 
 
 class Letter(TranslatableModel):
@@ -46,7 +52,8 @@ class Letter(TranslatableModel):
             validators=[wording.validate_body],
             help_text=_(
                 "Plain text. {target} is the addressee's salutation, {name}, {country} and {organisation} are the "
-                "supporter's, and {own_words} is where the supporter's own words go (at the beginning if you leave it out)."
+                "supporter's, and {own_words} is where the supporter's own words go (at the beginning if you leave it "
+                "out)."
             ),
         ),
     )
@@ -68,6 +75,17 @@ class Letter(TranslatableModel):
 
     def get_absolute_url(self) -> str:
         return reverse("protests:letter", args=[self.slug])
+
+    @property
+    def is_published(self) -> bool:
+        """Whether readers may see it; the same rule as LetterQuerySet.published()."""
+        now = timezone.now()
+        return all(date is not None and date <= now for date in (self.published_at, self.strike.published_at))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be signed now; the same rule as LetterQuerySet.open()."""
+        return self.is_published and self.closed_at is None
 
 
 class LetterText(models.Model):
@@ -91,16 +109,26 @@ class LetterText(models.Model):
     def digest_of(language: str, subject: str, body: str) -> str:
         return sha256("\0".join((language, subject, body)).encode()).hexdigest()
 
+    @classmethod
+    def now(cls, letter: Letter, language: str) -> "LetterText":
+        """Return, unsaved, the words of `letter` as they stand: in `language`, else in the first one there is."""
+        by_language = {text.language_code: text for text in letter.translations.all()}
+        best = next(code for code in (language, *dict(settings.LANGUAGES), *by_language) if code in by_language)
+        subject, body = by_language[best].subject, by_language[best].body
+        return cls(letter=letter, language=best, subject=subject, body=body, digest=cls.digest_of(best, subject, body))
 
-class Target(models.Model):
+
+class Target(TranslatableModel):
     """An office that letters go to."""
 
     not_personal = ALL
 
     slug = models.SlugField(_("short name"), unique=True)
     name = models.CharField(_("name"), max_length=200)
-    salutation = models.CharField(
-        _("salutation"), max_length=200, help_text=_('As the letter begins: "Dear Ambassador".')
+    translations = TranslatedFields(
+        salutation=models.CharField(
+            _("salutation"), max_length=200, help_text=_('As the letter begins: "Dear Ambassador".')
+        )
     )
     email = models.EmailField(_("e-mail address"))
     letters = models.ManyToManyField(Letter, through="Addressee", related_name="targets")
@@ -228,7 +256,8 @@ class Signature(models.Model):
         verbose_name_plural = _("signatures")
         ordering = ["-pk"]
         constraints = [
-            models.UniqueConstraint(fields=["letter", "email_tag"], name="protests_one_signature_per_person"),
+            # The person first: the cap on mails counts over all letters of one address.
+            models.UniqueConstraint(fields=["email_tag", "letter"], name="protests_one_signature_per_person"),
             models.CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="protests_signature_country_is_iso"),
             models.CheckConstraint(
                 condition=Q(display__in=["public", "initials", "anonymous"]), name="protests_signature_display_is_known"
@@ -272,7 +301,8 @@ class ConfirmationMail(OutgoingMail):
 
     @classmethod
     def for_composing(cls) -> models.QuerySet[Any]:
-        return cls.objects.select_related("signature__letter", "signature__text")
+        letter = "signature__letter"
+        return cls.objects.select_related(letter).prefetch_related(f"{letter}__translations")
 
     def forget(self) -> dict[str, Any]:
         return {"token": ""}
@@ -296,7 +326,9 @@ class Delivery(OutgoingMail):
 
     @classmethod
     def for_composing(cls) -> models.QuerySet[Any]:
-        return cls.objects.select_related("signature__letter", "signature__text", "target")
+        return cls.objects.select_related("signature__letter", "signature__text", "target").prefetch_related(
+            "target__translations"
+        )
 
 
 class Picket(TranslatableModel):
@@ -321,7 +353,7 @@ class Picket(TranslatableModel):
     )
     published_at = published_at()
 
-    objects = PublishedQuerySet.as_manager()
+    objects = OfStrikeQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("picket")

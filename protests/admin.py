@@ -1,0 +1,376 @@
+"""The organisers' desk for letters."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Count, QuerySet
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from parler.admin import TranslatableAdmin
+
+from campaign.countries import country_choices, country_name
+from outbox.admin import OutgoingMailAdmin
+from outbox.confirming import confirmed
+from outbox.models import State
+from privacy.addresses import address_tag
+from protests.addressing import recipients
+from protests.emails import papers
+from protests.forms import CountryForm
+from protests.models import (
+    Addressee,
+    ConfirmationMail,
+    Delivery,
+    Letter,
+    LetterText,
+    Picket,
+    Signature,
+    Target,
+    TargetCountry,
+)
+
+
+class CountryChoice:
+    """Offers the countries by name where a column holds a country's code."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "country":
+            return forms.ChoiceField(
+                label=db_field.verbose_name, choices=lambda: [("", "---------"), *country_choices()]
+            )
+        return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+
+
+class LookOnly:
+    """Rows that the program alone writes."""
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class AddresseeFormSet(BaseInlineFormSet):
+    def clean(self) -> None:
+        """A letter that is or will be published reaches somebody from every country: nobody's letter goes nowhere."""
+        super().clean()
+        if any(self.errors) or self.instance.published_at is None:
+            return
+        for_all = {Addressee.Rule.EVERYBODY, Addressee.Rule.FALLBACK}
+        kept = [form.cleaned_data for form in self.forms if form.cleaned_data and not form.cleaned_data.get("DELETE")]
+        if not any(row["rule"] in for_all for row in kept):
+            raise ValidationError(
+                _(
+                    "Before the letter is published, it needs an addressee for everybody's letter, or one for letters "
+                    "from countries that have no other addressee."
+                )
+            )
+
+
+class AddresseeInline(admin.TabularInline):
+    model = Addressee
+    formset = AddresseeFormSet
+    autocomplete_fields = ("target",)
+    extra = 1
+
+
+class LetterStateFilter(admin.SimpleListFilter):
+    parameter_name = "state"
+    title = _("state")
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("open", _("open")), ("closed", _("closed")), ("draft", _("draft"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "open":
+                return queryset.open()
+            case "closed":
+                return queryset.published().filter(closed_at__isnull=False)
+            case "draft":
+                return queryset.exclude(pk__in=Letter.objects.published().values("pk"))
+        return queryset
+
+
+@admin.register(Letter)
+class LetterAdmin(TranslatableAdmin):
+    list_display = ("title", "strike", "state", "signed", "published_at", "closed_at")
+    list_filter = (LetterStateFilter, "strike")
+    list_select_related = ("strike",)
+    search_fields = ("translations__title", "translations__subject", "slug")
+    inlines = (AddresseeInline,)
+    actions = ("close", "reopen")
+    readonly_fields = ("preview",)
+    fields = (
+        "title",
+        "slug",
+        "strike",
+        "introduction",
+        "subject",
+        "body",
+        "reply_to",
+        "published_at",
+        "closed_at",
+        "preview",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        queryset: Any = super().get_queryset(request)
+        return queryset.with_signed().prefetch_related("translations", "strike__translations")
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, tuple[str, ...]]:
+        return {"slug": ("title",)}
+
+    def view_on_site(self, obj: Letter) -> str:
+        return obj.get_absolute_url() + ("" if obj.is_published else "?preview=1")
+
+    @admin.display(description=_("state"))
+    def state(self, letter: Letter) -> Any:
+        if not letter.is_published:
+            return _("draft")
+        return _("closed") if letter.closed_at else _("open")
+
+    @admin.display(description=_("signatures"), ordering="signed")
+    def signed(self, letter: Any) -> int:
+        return letter.signed
+
+    @admin.display(description=_("preview"))
+    def preview(self, letter: Letter) -> Any:
+        if letter.pk is None:
+            return _("Save first.")
+        url = reverse("admin:protests_letter_preview", args=[letter.pk])
+        return format_html('<a href="{}">{}</a>', url, _("The letters as they would go from a country (as saved)"))
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.preview_view)
+        return [path("<int:pk>/preview/", view, name="protests_letter_preview"), *super().get_urls()]
+
+    def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Show the letters of an invented supporter in a chosen country."""
+        letter = get_object_or_404(self.get_queryset(request), pk=pk)
+        form = CountryForm(request.GET or None)
+        sheets = None
+        if form.is_valid():
+            country = form.cleaned_data["country"]
+            signature = Signature(
+                letter=letter,
+                text=LetterText.now(letter, get_language() or ""),
+                country=country,
+                name=str(_("Given Name Family Name")),
+                own_words=str(_("(here stand the supporter's own words)")),
+            )
+            sheets = papers(signature, recipients(letter, country))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Preview: %(letter)s") % {"letter": letter},
+            "opts": self.opts,
+            "original": letter,
+            "form": form,
+            "sheets": sheets,
+        }
+        return TemplateResponse(request, "protests/admin/letter_preview.html", context)
+
+    @confirmed(
+        description=_("Close letters"),
+        question=_("Nobody will be able to sign these letters any more. Letters already on their way still go."),
+        changes=lambda queryset: queryset.filter(closed_at=None),
+    )
+    def close(self, request: HttpRequest, queryset: QuerySet[Letter]) -> int:
+        return Letter.objects.filter(pk__in=queryset.values("pk"), closed_at=None).update(closed_at=timezone.now())
+
+    @confirmed(
+        description=_("Open letters again"),
+        question=_("These letters can be signed again, if they are published."),
+        changes=lambda queryset: queryset.filter(closed_at__isnull=False),
+    )
+    def reopen(self, request: HttpRequest, queryset: QuerySet[Letter]) -> int:
+        return Letter.objects.filter(pk__in=queryset.values("pk"), closed_at__isnull=False).update(closed_at=None)
+
+
+class LetterFilter(admin.SimpleListFilter):
+    """The letters by title, read at once; `lookup` is the way from a row to its letter."""
+
+    parameter_name = "letter"
+    title = _("letter")
+    lookup = "letter"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(letter.pk), str(letter)) for letter in Letter.objects.prefetch_related("translations")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value() or ""
+        return queryset.filter(**{self.lookup: chosen}) if chosen.isdecimal() else queryset
+
+
+class TargetLetterFilter(LetterFilter):
+    lookup = "letters"
+
+
+class DeliveryLetterFilter(LetterFilter):
+    lookup = "signature__letter"
+
+
+class TargetCountryInline(CountryChoice, admin.TabularInline):
+    model = TargetCountry
+    extra = 1
+
+
+@admin.register(Target)
+class TargetAdmin(TranslatableAdmin):
+    list_display = ("name", "email", "country_names")
+    list_filter = (TargetLetterFilter,)
+    search_fields = ("name", "email", "slug")
+    prepopulated_fields = {"slug": ("name",)}
+    inlines = (TargetCountryInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Target]:
+        return super().get_queryset(request).prefetch_related("countries")
+
+    @admin.display(description=_("countries"))
+    def country_names(self, target: Target) -> str:
+        return ", ".join(country_name(there.country) for there in target.countries.all())
+
+
+class CountryFilter(admin.SimpleListFilter):
+    """The countries that occur, by name."""
+
+    parameter_name = "country"
+    title = _("country")
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        codes = model_admin.model.objects.order_by("country").values_list("country", flat=True).distinct()
+        return sorted(((code, country_name(code)) for code in codes), key=lambda pair: pair[1])
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(country=self.value()) if self.value() else queryset
+
+
+class SignatureStateFilter(admin.SimpleListFilter):
+    parameter_name = "state"
+    title = _("state")
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("unconfirmed", _("not confirmed")), ("counted", _("counted")), ("withdrawn", _("withdrawn"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "unconfirmed":
+                return queryset.filter(confirmed_at=None)
+            case "counted":
+                return queryset.counted()
+            case "withdrawn":
+                return queryset.filter(withdrawn_at__isnull=False)
+        return queryset
+
+
+@admin.register(Signature)
+class SignatureAdmin(LookOnly, admin.ModelAdmin):
+    list_display = (
+        "__str__",
+        "name",
+        "letter",
+        "country_shown",
+        "display",
+        "created_at",
+        "confirmed_at",
+        "withdrawn_at",
+    )
+    list_filter = (SignatureStateFilter, LetterFilter, CountryFilter, "created_at")
+    search_fields = ("pk",)
+    search_help_text = _("A signature's number, or a whole e-mail address. Names are encrypted and cannot be searched.")
+    show_full_result_count = False
+    exclude = ("email_tag",)
+    readonly_fields = ("letters_on_their_way",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Signature]:
+        return super().get_queryset(request).prefetch_related("letter__translations")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Signature], search_term: str
+    ) -> tuple[QuerySet[Signature], bool]:
+        term = search_term.strip().removeprefix("#")
+        if not term:
+            return queryset, False
+        if "@" in term:
+            return queryset.filter(email_tag=address_tag(term)), False
+        return queryset.filter(pk=int(term)) if term.isdecimal() and len(term) < 19 else queryset.none(), False
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Let a signature's mails go with it, which nobody may delete one by one."""
+        deleted, counts, _needed, protected = super().get_deleted_objects(objs, request)
+        return deleted, counts, set(), protected
+
+    @admin.display(description=_("country"), ordering="country")
+    def country_shown(self, signature: Signature) -> str:
+        return country_name(signature.country)
+
+    @admin.display(description=_("letters on their way"))
+    def letters_on_their_way(self, signature: Signature) -> SafeString:
+        by_state = signature.deliveries.order_by().values_list("state").annotate(Count("pk"))
+        counts = ", ".join(f"{State(state).label}: {count}" for state, count in by_state) or "0"
+        url = reverse("admin:protests_delivery_changelist")
+        return format_html('<a href="{}?signature__id__exact={}">{}</a>', url, signature.pk, counts)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(OutgoingMailAdmin):
+    list_display = ("created_at", "target", "signature", "state", "attempts", "next_attempt_at", "reply_code", "reply")
+    list_filter = (*OutgoingMailAdmin.list_filter, DeliveryLetterFilter, "target")
+    list_select_related = ("target", "signature")
+    search_fields = (*OutgoingMailAdmin.search_fields, "target__name")
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return lookup == "signature__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
+
+@admin.register(ConfirmationMail)
+class ConfirmationMailAdmin(OutgoingMailAdmin):
+    list_display = ("created_at", "signature", "state", "attempts", "next_attempt_at", "reply_code", "reply")
+    list_select_related = ("signature",)
+
+
+@admin.register(LetterText)
+class LetterTextAdmin(LookOnly, admin.ModelAdmin):
+    list_display = ("subject", "letter", "language", "signatures_count")
+    list_filter = (LetterFilter, "language")
+    search_fields = ("subject", "body")
+    exclude = ("digest",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LetterText]:
+        return (
+            super().get_queryset(request).annotate(count=Count("signatures")).prefetch_related("letter__translations")
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description=_("signatures"), ordering="count")
+    def signatures_count(self, text: Any) -> int:
+        return text.count
+
+
+@admin.register(Picket)
+class PicketAdmin(CountryChoice, TranslatableAdmin):
+    list_display = ("place", "kind", "country_shown", "strike", "starts_at", "published_at")
+    list_filter = ("kind", "strike", CountryFilter)
+    search_fields = ("translations__place", "translations__text", "slug")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("translations", "strike__translations")
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, tuple[str, ...]]:
+        return {"slug": ("place",)}
+
+    @admin.display(description=_("country"), ordering="country")
+    def country_shown(self, picket: Picket) -> str:
+        return country_name(picket.country)

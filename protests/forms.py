@@ -1,0 +1,143 @@
+"""The form under a letter."""
+
+from typing import Any
+
+from crispy_forms.helper import FormHelper
+from crispy_forms.layout import Fieldset, Layout
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from campaign.countries import country_choices
+from privacy.typed import clean_address, clean_name, clean_text
+from protests import consent
+from protests.addressing import recipients
+from protests.models import Letter, Signature
+
+
+class LineField(forms.CharField):
+    """One line of text, cleaned."""
+
+    def to_python(self, value: Any) -> str:
+        return clean_name(str(super().to_python(value)))
+
+
+class WordsField(forms.CharField):
+    """Some lines of text, cleaned."""
+
+    widget = forms.Textarea
+
+    def to_python(self, value: Any) -> str:
+        return clean_text(str(super().to_python(value)))
+
+
+class AddressField(forms.CharField):
+    """An e-mail address that a server elsewhere can be asked to take mail for."""
+
+    widget = forms.EmailInput
+
+    def to_python(self, value: Any) -> str:
+        return clean_address(str(super().to_python(value)))
+
+
+def _countries() -> list[tuple[str, Any]]:
+    return [("", _("Choose your country")), *country_choices()]
+
+
+class CountryForm(forms.Form):
+    """Asks who gets the letter from a country."""
+
+    country = forms.ChoiceField(
+        label=_("Your country"),
+        choices=_countries,
+        widget=forms.Select(attrs={"class": "form-select", "autocomplete": "country"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"auto_id": "who_%s", **kwargs})
+
+
+class SigningForm(forms.Form):
+    """Signs a letter. With `preview`, the address and the consent may still be missing."""
+
+    name = LineField(
+        label=_("Your name"),
+        max_length=100,
+        help_text=_("It stands under your letter."),
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    email = AddressField(
+        label=_("Your e-mail address"),
+        max_length=254,
+        help_text=_("We mail you a link to confirm. The addressees do not get your address."),
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
+    )
+    country = forms.ChoiceField(
+        label=_("Your country"),
+        choices=_countries,
+        help_text=_("It decides who gets your letter."),
+        widget=forms.Select(attrs={"autocomplete": "country"}),
+    )
+    own_words = WordsField(
+        label=_("In your own words"),
+        max_length=2000,
+        required=False,
+        help_text=_("If you like: a letter that says why it matters to you weighs more. Plain text."),
+        widget=forms.Textarea(attrs={"rows": 5, "autocomplete": "off"}),
+    )
+    organisation = LineField(
+        label=_("Organisation or union branch"),
+        max_length=150,
+        required=False,
+        help_text=_("If you sign for one. It stands in your letter."),
+        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+    display = forms.ChoiceField(
+        label=_("How this site may show your signature"),
+        choices=Signature.Display.choices,
+        initial=Signature.Display.ANONYMOUS,
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    consent_letter = forms.BooleanField(
+        error_messages={"required": _("Without this consent we may not send your letter.")}
+    )
+    updates = forms.BooleanField(required=False)
+
+    def __init__(self, *args: Any, letter: Letter, preview: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.letter, self.preview = letter, preview
+        self.fields["consent_letter"].label = consent.current().letter
+        self.fields["updates"].label = consent.current().updates
+
+    @property
+    def helper(self) -> FormHelper:
+        helper = FormHelper()
+        helper.form_tag = False
+        helper.disable_csrf = True  # campaign.cookieless
+        helper.form_show_errors = True
+        helper.layout = Layout(
+            "name",
+            "email",
+            "country",
+            "own_words",
+            "organisation",
+            "display",
+            Fieldset(str(_("Your consent")), "consent_letter", "updates"),
+        )
+        return helper
+
+    def clean_country(self) -> str:
+        country = self.cleaned_data["country"]
+        if not recipients(self.letter, country):
+            raise ValidationError(_("This letter has no addressee for your country yet, so it cannot be signed there."))
+        return country
+
+    def clean_display(self) -> str:
+        return self.cleaned_data["display"] or Signature.Display.ANONYMOUS
+
+    def clean(self) -> None:
+        if self.preview:
+            for field in ("email", "consent_letter"):
+                if not self.data.get(field):
+                    self.errors.pop(field, None)

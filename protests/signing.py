@@ -1,0 +1,211 @@
+"""
+Signing, confirming and withdrawing.
+
+Whoever posts the form may be anybody, so a post never tells what is known of an address, and never changes a
+signature that its owner has confirmed. Only the secret in a mail proves who acts.
+"""
+
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from outbox.models import State
+from outbox.tasks import send
+from privacy.addresses import address_tag
+from privacy.tags import new_token, tag
+from protests import consent
+from protests.addressing import recipients
+from protests.emails import Paper, papers
+from protests.models import CONFIRM_WITHIN, RECEIPT_FOR, ConfirmationMail, Delivery, Letter, LetterText, Signature
+
+# Mails to one address, over all letters: our form must not serve to flood somebody's mailbox.
+MAILS_A_DAY = 3
+MAIL_AGAIN_AFTER = timedelta(minutes=10)
+
+
+class CannotConfirm(Exception):
+    """The signature cannot be confirmed; nothing was changed."""
+
+
+class TooLate(CannotConfirm):
+    """The time to confirm has passed."""
+
+
+class Closed(CannotConfirm):
+    """The letter cannot be signed any more, or has no addressee for the signer's country."""
+
+
+class Changed(CannotConfirm):
+    """The letter is not the one that the signer was shown."""
+
+
+@transaction.atomic
+def sign(
+    letter: Letter,
+    *,
+    name: str,
+    email: str,
+    country: str,
+    own_words: str,
+    organisation: str,
+    display: str,
+    updates: bool,
+    locale: str,
+) -> None:
+    """
+    Write the signature, unconfirmed, and the mail that asks to confirm it.
+
+    The same for the caller whoever signs: a repeated signer, and one whose address has had its mails for today, too.
+    Before it is confirmed, the latest post is what counts. After that a post changes nothing; the mail then shows
+    the way to the receipt. One who withdrew before any letter left starts anew.
+    """
+    person = address_tag(email)
+    _let_one_pass(person)
+    text = LetterText.now(letter, locale)
+    text, _ = LetterText.objects.get_or_create(
+        letter=letter,
+        digest=text.digest,
+        defaults={"language": text.language, "subject": text.subject, "body": text.body},
+    )
+    now = timezone.now()
+    typed = {
+        "text": text,
+        "email": email,
+        "name": name,
+        "organisation": organisation,
+        "own_words": own_words,
+        "country": country,
+        "display": display,
+        "locale": locale,
+        "updates": updates,
+        "consent_version": consent.CURRENT,
+        "consented_at": now,
+        "created_at": now,
+        "confirmed_at": None,
+        "withdrawn_at": None,
+    }
+    # The unique constraint decides who is new.
+    signature, new = Signature.objects.select_for_update().get_or_create(
+        letter=letter, email_tag=person, defaults=typed
+    )
+    if not new:
+        if _may_be_replaced(signature):
+            for column, value in typed.items():
+                setattr(signature, column, value)
+        signature.save()  # changed or not: how long the answer takes does not tell which
+    if _may_be_mailed(signature, person):
+        token = new_token()
+        ConfirmationMail.objects.create(
+            signature=signature, token=token, token_hash=tag("token", token), expires_at=now + RECEIPT_FOR
+        )
+    send.delay_on_commit(ConfirmationMail._meta.label_lower)
+
+
+def _let_one_pass(person: str) -> None:
+    """
+    Make posts for one address wait for each other until the transaction ends, so that the cap on mails holds.
+
+    SQLite lets one transaction write at a time anyway.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(person[:15], 16)])
+
+
+def _may_be_replaced(signature: Signature) -> bool:
+    if signature.confirmed_at is None:
+        return True
+    # The words of a letter that has left, or may have, stay what they were.
+    return signature.withdrawn_at is not None and not _left(signature)
+
+
+def _left(signature: Signature) -> set[int]:
+    """Return the targets that have this signer's letter, or may have, or will: all but the withdrawn ones."""
+    return set(signature.deliveries.exclude(state=State.CANCELLED).values_list("target_id", flat=True))
+
+
+def _may_be_mailed(signature: Signature, person: str) -> bool:
+    now = timezone.now()
+    mails = ConfirmationMail.objects.filter(signature__email_tag=person, created_at__gt=now - timedelta(days=1))
+    recent = list(mails.values_list("signature_id", "created_at"))
+    just_now = any(pk == signature.pk and created_at > now - MAIL_AGAIN_AFTER for pk, created_at in recent)
+    return len(recent) < MAILS_A_DAY and not just_now
+
+
+def unsent(signature: Signature) -> list[Paper]:
+    """Return the letters that confirming would send: none to a target that has, or may have, one of this signer."""
+    left = _left(signature)
+    targets = recipients(signature.letter, signature.country)
+    return papers(signature, [target for target in targets if target.pk not in left])
+
+
+def fingerprint(signature: Signature, letters: list[Paper]) -> str:
+    """Return a keyed tag of what a signer is asked to confirm, for the form to carry."""
+    parts = [str(signature.pk), signature.display, str(signature.updates)]
+    for sheet in letters:
+        parts += [str(sheet.target.pk), sheet.target.email, sheet.from_name, sheet.reply_to, sheet.subject, sheet.body]
+    return tag("seen", "\0".join(f"{len(part)}:{part}" for part in parts))
+
+
+@transaction.atomic
+def confirm(signature: Signature, *, seen: str | None = None) -> None:
+    """
+    Count the signature and write one delivery for each recipient that has none of this signer yet.
+
+    `seen` is the fingerprint of what the signer was shown, None where that is not known. Doing it twice does no harm.
+    Raises TooLate, Closed or Changed, and Signature.DoesNotExist where it was deleted meanwhile.
+    """
+    signature = _locked(signature)
+    if signature.confirmed_at is not None and signature.withdrawn_at is None:
+        return
+    if signature.confirmed_at is None and has_lapsed(signature):
+        raise TooLate
+    targets = recipients(signature.letter, signature.country)
+    if not signature.letter.is_open or not targets:
+        raise Closed
+    if seen is not None and seen != fingerprint(signature, unsent(signature)):
+        raise Changed
+    signature.confirmed_at, signature.withdrawn_at = timezone.now(), None
+    signature.save(update_fields=["confirmed_at", "withdrawn_at"])
+    # A withdrawn letter never left; its place is for the new one.
+    signature.deliveries.filter(state=State.CANCELLED).delete()
+    Delivery.objects.bulk_create(
+        [Delivery(signature=signature, target=target) for target in targets], ignore_conflicts=True
+    )
+    send.delay_on_commit(Delivery._meta.label_lower)
+
+
+def has_lapsed(signature: Signature) -> bool:
+    """Whether the time to confirm has passed since the form was last posted."""
+    return signature.created_at < timezone.now() - CONFIRM_WITHIN
+
+
+@transaction.atomic
+def withdraw(signature: Signature) -> int:
+    """
+    Take the signature off the count, stop its letters that have not left and its updates; return how many letters.
+
+    A letter that a worker holds is not touched. It can be done again, for one that came back to wait.
+    """
+    signature = _locked(signature)
+    if signature.withdrawn_at is None:
+        signature.withdrawn_at, signature.updates = timezone.now(), False
+        signature.save(update_fields=["withdrawn_at", "updates"])
+    return Delivery.objects.filter(signature=signature).cancel()
+
+
+@transaction.atomic
+def discard(signature: Signature) -> bool:
+    """Delete a signature that nobody has confirmed, on the word of the address's owner; return whether it could be."""
+    signature = _locked(signature)
+    if signature.confirmed_at is not None:
+        return False
+    signature.delete()
+    return True
+
+
+def _locked(signature: Signature) -> Signature:
+    return (
+        Signature.objects.select_for_update(of=("self",)).select_related("letter__strike", "text").get(pk=signature.pk)
+    )

@@ -1,0 +1,17 @@
+from typing import Any
+
+from django import template
+
+from campaign.countries import country_name
+from campaign.models import Strike
+from protests.models import Picket
+
+register = template.Library()
+register.filter("country_name", country_name)
+
+
+@register.inclusion_tag("protests/pickets_of.html", takes_context=True)
+def pickets_of(context: dict[str, Any], strike: Strike | None = None) -> dict[str, Any]:
+    """Show the protests in the street: those for `strike`, or all."""
+    pickets = Picket.objects.published().prefetch_related("translations")
+    return {"pickets": pickets.filter(strike=strike) if strike else pickets}

@@ -1,0 +1,13 @@
+from django.urls import path
+
+from protests import views
+
+app_name = "protests"
+urlpatterns = [
+    path("letters/", views.letters, name="letters"),
+    path("letters/<slug:slug>/", views.letter, name="letter"),
+    path("letters/<slug:slug>/recipients/", views.recipients, name="recipients"),
+    path("confirm/<str:token>/", views.confirm, name="confirm"),
+    path("receipt/<str:code>/", views.receipt, name="receipt"),
+    path("pickets/", views.pickets, name="pickets"),
+]

@@ -1,0 +1,217 @@
+"""The pages on which letters are read, signed, confirmed and followed."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.views.decorators.http import require_http_methods, require_safe
+
+from campaign.cookieless import cookieless
+from campaign.countries import CODES, country_name
+from outbox.models import WAITING
+from privacy.showing import shown
+from privacy.tags import tag
+from protests import addressing, signing
+from protests.emails import papers
+from protests.forms import CountryForm, SigningForm
+from protests.models import CONFIRM_WITHIN, ConfirmationMail, Delivery, Letter, LetterText, Picket, Signature
+
+NAMES_SHOWN = 10
+
+
+class SeeOther(HttpResponseRedirect):
+    """After a form: the browser reads the next page with GET."""
+
+    status_code = 303
+
+
+@require_safe
+def letters(request: HttpRequest) -> HttpResponse:
+    found = Letter.objects.published().with_signed().select_related("strike").prefetch_related("translations")
+    return render(request, "protests/letters.html", {"letters": found})
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+def letter(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show the letter and its form; take the form, to preview or to sign."""
+    found = _letter(request, slug)
+    if request.method != "POST":
+        country = _country(request)
+        form = SigningForm(letter=found, initial={"country": country})
+        return _letter_page(request, found, form, country=country)
+    if not found.is_open:
+        return _letter_page(request, found, SigningForm(letter=found), status=400)
+    preview = "preview" in request.POST
+    form = SigningForm(request.POST, letter=found, preview=preview)
+    if not form.is_valid():
+        return _letter_page(request, found, form, country=form.cleaned_data.get("country", ""), status=400)
+    if preview:
+        return _letter_page(request, found, form, country=form.cleaned_data["country"], preview=_preview(found, form))
+    given = {name: value for name, value in form.cleaned_data.items() if name != "consent_letter"}
+    signing.sign(found, **given, locale=get_language())
+    context = {"letter": found, "email": given["email"], "days": CONFIRM_WITHIN.days, "mails": signing.MAILS_A_DAY}
+    return render(request, "protests/mailed.html", context)
+
+
+def _letter(request: HttpRequest, slug: str) -> Letter:
+    """Return a published letter; a draft only to an organiser who asks for its preview."""
+    found = get_object_or_404(Letter.objects.select_related("strike").prefetch_related("translations"), slug=slug)
+    # The session is read, and the page varies by cookie, only where it has to be.
+    if found.is_published or (request.GET.get("preview") == "1" and request.user.is_staff):
+        return found
+    raise Http404
+
+
+def _country(request: HttpRequest) -> str:
+    country = request.GET.get("country", "").upper()
+    return country if country in CODES else ""
+
+
+def _preview(letter: Letter, form: SigningForm) -> list[Any]:
+    typed = form.cleaned_data
+    unsaved = Signature(
+        letter=letter,
+        text=LetterText.now(letter, get_language() or ""),
+        name=typed["name"],
+        country=typed["country"],
+        own_words=typed["own_words"],
+        organisation=typed["organisation"],
+    )
+    return papers(unsaved, addressing.recipients(letter, typed["country"]))
+
+
+def _letter_page(
+    request: HttpRequest,
+    letter: Letter,
+    form: SigningForm,
+    *,
+    country: str = "",
+    preview: list[Any] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    counted = letter.signatures.counted()
+    newest = counted.exclude(display=Signature.Display.ANONYMOUS).exclude(name="").order_by("-confirmed_at", "-pk")
+    context = {
+        "letter": letter,
+        "text": LetterText.now(letter, get_language() or ""),
+        "form": form,
+        "who_form": CountryForm(initial={"country": country}),
+        "overview": addressing.overview(letter),
+        "signed": counted.count(),
+        "names": [shown(signature.name, signature.display) for signature in newest[:NAMES_SHOWN]],
+        "preview": preview,
+        **_who(letter, country),
+    }
+    return render(request, "protests/letter.html", context, status=status)
+
+
+def _who(letter: Letter, country: str) -> dict[str, Any]:
+    return {
+        "country": country,
+        "country_name": country_name(country) if country else "",
+        "targets": addressing.recipients(letter, country) if country else [],
+    }
+
+
+@require_safe
+def recipients(request: HttpRequest, slug: str) -> HttpResponse:
+    """Return who gets the letter from ?country=, as a piece of a page for static/js/letter.js."""
+    found = _letter(request, slug)
+    return render(request, "protests/recipients.html", {"letter": found, **_who(found, _country(request))})
+
+
+def secret(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Look up whose mailed secret is in the path, and keep the page out of caches, search engines and referrers."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, **kwargs: str) -> HttpResponse:
+        (code,) = kwargs.values()
+        mail = (
+            ConfirmationMail.objects.filter(token_hash=tag("token", code), expires_at__gt=timezone.now())
+            .select_related("signature__letter__strike", "signature__text")
+            .prefetch_related("signature__letter__translations")
+            .first()
+        )
+        try:
+            if mail is None:
+                raise Signature.DoesNotExist
+            response = view(request, mail.signature, code)
+        except Signature.DoesNotExist:
+            response = render(request, "protests/link_unknown.html", status=404)
+        response["Cache-Control"] = "private, no-store"
+        response["Referrer-Policy"] = "no-referrer"
+        response["X-Robots-Tag"] = "noindex"
+        return response
+
+    return wrapped
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+@secret
+def confirm(request: HttpRequest, signature: Signature, code: str) -> HttpResponse:
+    """Ask the owner of the address to confirm. Reading the page changes nothing: mail scanners open links."""
+    if request.method != "POST":
+        return _confirm_page(request, signature, code)
+    if request.POST.get("action") == "delete":
+        if signing.discard(signature):
+            return render(request, "protests/discarded.html", {"letter": signature.letter})
+        return SeeOther(reverse("protests:receipt", args=[code]))
+    try:
+        signing.confirm(signature, seen=request.POST.get("seen"))
+    except signing.CannotConfirm as refusal:
+        signature = Signature.objects.select_related("letter__strike", "text").get(pk=signature.pk)
+        return _confirm_page(request, signature, code, changed=isinstance(refusal, signing.Changed), status=400)
+    return SeeOther(reverse("protests:receipt", args=[code]))
+
+
+def _confirm_page(
+    request: HttpRequest, signature: Signature, code: str, *, changed: bool = False, status: int = 200
+) -> HttpResponse:
+    unsent = signing.unsent(signature)
+    context = {
+        "signature": signature,
+        "letter": signature.letter,
+        "code": code,
+        "changed": changed,
+        "lapsed": signature.confirmed_at is None and signing.has_lapsed(signature),
+        "unsent": unsent,
+        "seen": signing.fingerprint(signature, unsent),
+        "targets": addressing.recipients(signature.letter, signature.country),
+        "days": CONFIRM_WITHIN.days,
+    }
+    return render(request, "protests/confirm.html", context, status=status)
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+@secret
+def receipt(request: HttpRequest, signature: Signature, code: str) -> HttpResponse:
+    """Show where one's letters stand; withdraw on the second press."""
+    asked = request.method == "POST" and request.POST.get("action") == "withdraw"
+    if asked and signature.confirmed_at is not None and request.POST.get("sure") == "1":
+        signing.withdraw(signature)
+        return SeeOther(reverse("protests:receipt", args=[code]))
+    deliveries = list(Delivery.for_composing().filter(signature=signature).order_by("target__name", "pk"))
+    sheets = papers(signature, [delivery.target for delivery in deliveries])
+    context = {
+        "signature": signature,
+        "letter": signature.letter,
+        "code": code,
+        "letters": list(zip(deliveries, sheets, strict=True)),
+        "waiting": sum(delivery.state in WAITING for delivery in deliveries),
+        "asked": asked,
+    }
+    return render(request, "protests/receipt.html", context)
+
+
+@require_safe
+def pickets(request: HttpRequest) -> HttpResponse:
+    found = Picket.objects.published().prefetch_related("translations", "strike__translations")
+    return render(request, "protests/pickets.html", {"pickets": found})

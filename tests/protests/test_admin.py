@@ -1,0 +1,278 @@
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from outbox.models import State
+from protests import signing
+from protests.models import Delivery, Letter, Signature
+from tests.factories import (
+    ConfirmationMailFactory,
+    DeliveryFactory,
+    LetterFactory,
+    LetterTextFactory,
+    OrganiserFactory,
+    PicketFactory,
+    SignatureFactory,
+    StrikeFactory,
+    TargetFactory,
+)
+
+pytestmark = pytest.mark.django_db
+MODELS = ["letter", "target", "signature", "delivery", "confirmationmail", "lettertext", "picket"]
+
+
+@pytest.fixture
+def desk(client):
+    client.force_login(OrganiserFactory())
+    return client
+
+
+@pytest.fixture
+def one_of_each(letter):
+    signature = SignatureFactory(text=LetterTextFactory(letter=letter), name="Nora Berg", email="nora@example.org")
+    return {
+        "letter": letter,
+        "target": letter.addressees.first().target,
+        "signature": signature,
+        "delivery": DeliveryFactory(signature=signature),
+        "confirmationmail": ConfirmationMailFactory(signature=signature),
+        "lettertext": signature.text,
+        "picket": PicketFactory(country="GB"),
+    }
+
+
+def url(model, page="changelist", *args):
+    return reverse(f"admin:protests_{model}_{page}", args=args)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_list_and_every_row_can_be_read_and_searched(desk, one_of_each, model):
+    assert desk.get(url(model)).status_code == 200
+    assert desk.get(url(model), {"q": "a"}).status_code == 200
+    assert desk.get(url(model, "change", one_of_each[model].pk)).status_code == 200
+
+
+@pytest.mark.parametrize("model", ["signature", "delivery", "confirmationmail", "lettertext"])
+def test_what_the_program_writes_is_not_written_by_hand(desk, one_of_each, model):
+    assert desk.get(url(model, "add")).status_code == 403
+
+
+@pytest.mark.parametrize("model", ["letter", "signature", "delivery", "picket", "target"])
+def test_a_longer_list_asks_no_more_of_the_database(
+    desk, one_of_each, model, django_assert_num_queries, django_assert_max_num_queries
+):
+    with django_assert_max_num_queries(20) as few:
+        desk.get(url(model))
+    text = one_of_each["lettertext"]
+    strike = text.letter.strike
+    for _ in range(3):
+        LetterFactory(strike=strike)
+        DeliveryFactory(signature=SignatureFactory(text=text))
+        PicketFactory(strike=strike)
+        TargetFactory().countries.create(country="FR")
+    with django_assert_num_queries(len(few)):
+        desk.get(url(model))
+
+
+class TestLetters:
+    def form(self, strike, *rules, **changes):
+        form = {
+            "title": "Free them",
+            "slug": "free-them",
+            "strike": strike.pk,
+            "introduction": "",
+            "subject": "Free them",
+            "body": "{target}, free them. {name}",
+            "reply_to": "",
+            "published_at_0": "2011-09-01",
+            "published_at_1": "12:00",
+            "closed_at_0": "",
+            "closed_at_1": "",
+            "addressees-TOTAL_FORMS": len(rules),
+            "addressees-INITIAL_FORMS": 0,
+        }
+        for number, rule in enumerate(rules):
+            form[f"addressees-{number}-target"] = TargetFactory().pk
+            form[f"addressees-{number}-rule"] = rule
+        return {**form, **changes}
+
+    @pytest.mark.parametrize("rules", [(), ("own_country",)])
+    def test_one_that_would_reach_nobody_from_somewhere_cannot_be_published(self, desk, rules):
+        response = desk.post(url("letter", "add"), self.form(StrikeFactory(), *rules))
+
+        assert "it needs an addressee" in response.content.decode()
+        assert not Letter.objects.exists()
+
+    @pytest.mark.parametrize("rules", [("everybody",), ("own_country", "fallback")])
+    def test_one_that_reaches_somebody_from_everywhere_can(self, desk, rules):
+        response = desk.post(url("letter", "add"), self.form(StrikeFactory(), *rules))
+
+        assert response.status_code == 302, response.content.decode()
+        assert Letter.objects.open().exists()
+
+    def test_a_draft_may_lack_addressees(self, desk):
+        form = self.form(StrikeFactory(), published_at_0="", published_at_1="")
+
+        assert desk.post(url("letter", "add"), form).status_code == 302
+
+    @pytest.mark.parametrize("change", [{"subject": "Free\x0bthem"}, {"body": "{nmae}"}])
+    def test_words_that_could_not_be_sent_are_refused(self, desk, change):
+        response = desk.post(url("letter", "add"), self.form(StrikeFactory(), "everybody", **change))
+
+        assert response.status_code == 200
+        assert not Letter.objects.exists()
+
+    def test_the_preview_shows_the_letters_from_a_country(self, desk, letter):
+        page = url("letter", "preview", letter.pk)
+
+        assert desk.get(page).status_code == 200
+        text = desk.get(page, {"country": "AT"}).content.decode()
+        assert "berlin@example.org" in text
+        assert "Austria" in text.split("<pre>")[1]
+        assert "ministry@example.org" in desk.get(page, {"country": "VU"}).content.decode()
+        assert desk.get(page, {"country": "XX"}).status_code == 200
+
+    def test_the_preview_says_when_nobody_gets_it(self, desk):
+        page = url("letter", "preview", LetterFactory().pk)
+
+        assert "no addressee for this country" in desk.get(page, {"country": "DE"}).content.decode()
+
+    def test_the_preview_is_for_organisers(self, client, letter):
+        assert client.get(url("letter", "preview", letter.pk)).status_code == 302
+
+    def test_a_draft_is_viewed_on_the_site_as_a_preview(self, desk):
+        draft = LetterFactory(published_at=None)
+
+        assert f"{draft.get_absolute_url()}?preview=1" in desk.get(url("letter", "change", draft.pk)).content.decode()
+
+    @pytest.mark.parametrize(("state", "shown"), [("open", "Open one"), ("closed", "Shut one"), ("draft", "Draft one")])
+    def test_letters_are_filtered_by_state(self, desk, state, shown):
+        titles = {"Open one", "Shut one", "Draft one"}
+        LetterFactory(title="Open one")
+        LetterFactory(title="Shut one", closed_at=timezone.now())
+        LetterFactory(title="Draft one", published_at=None)
+
+        page = desk.get(url("letter"), {"state": state}).content.decode()
+
+        assert {title for title in titles if f">{title}<" in page} == {shown}
+
+    def test_closing_says_how_many_and_touches_those_only(self, desk, letter):
+        shut = LetterFactory(closed_at=timezone.now())
+        other = LetterFactory()
+        form = {"action": "close", "_selected_action": [letter.pk, shut.pk]}
+
+        asked = desk.post(url("letter"), form)
+
+        assert "This will change 1 row." in asked.content.decode()
+        assert letter in Letter.objects.open()
+        desk.post(url("letter"), {**form, "confirm": asked.context["fingerprint"]})
+        assert list(Letter.objects.open()) == [other]
+        asked = desk.post(url("letter"), {**form, "action": "reopen"})
+        assert letter not in Letter.objects.open()
+        desk.post(url("letter"), {**form, "action": "reopen", "confirm": asked.context["fingerprint"]})
+        assert set(Letter.objects.open()) == {letter, shut, other}
+
+
+class TestSignatures:
+    def test_one_is_found_by_its_number_or_by_the_whole_address(self, desk, one_of_each):
+        SignatureFactory(name="Somebody Else")
+        pk = one_of_each["signature"].pk
+
+        for query in (f"#{pk}", str(pk), " NORA@example.org "):
+            page = desk.get(url("signature"), {"q": query}).content.decode()
+            assert "Nora Berg" in page, query
+            assert "Somebody Else" not in page
+        for query in ("nora", "Berg", "@example.org", "9" * 40, "²"):
+            assert "Nora Berg" not in desk.get(url("signature"), {"q": query}).content.decode()
+
+    @pytest.mark.parametrize("state", ["unconfirmed", "counted", "withdrawn"])
+    def test_they_are_filtered_by_state_and_country(self, desk, letter, state):
+        text = LetterTextFactory(letter=letter)
+        SignatureFactory(text=text, name="Name unconfirmed", country="FR")
+        SignatureFactory(text=text, name="Name counted", country="FR", confirmed=True)
+        SignatureFactory(text=text, name="Name withdrawn", country="FR", confirmed=True, withdrawn_at=timezone.now())
+
+        page = desk.get(url("signature"), {"state": state, "country": "FR"}).content.decode()
+
+        assert page.count("Name ") == 1
+        assert f"Name {state}" in page
+        assert "Name " not in desk.get(url("signature"), {"country": "DE"}).content.decode()
+
+    def test_nobody_edits_a_signature(self, desk, one_of_each):
+        signature = one_of_each["signature"]
+
+        desk.post(url("signature", "change", signature.pk), {"name": "Mallory"})
+
+        assert Signature.objects.get(pk=signature.pk).name == "Nora Berg"
+
+    def test_deleting_says_what_goes_with_it(self, desk, one_of_each):
+        signature = one_of_each["signature"]
+        form = {"action": "delete_selected", "_selected_action": [signature.pk]}
+
+        text = desk.post(url("signature"), form).content.decode()
+
+        assert "Letters on their way: 1" in text
+        assert "Mails to signers: 1" in text
+        desk.post(url("signature"), {**form, "post": "yes"})
+        assert not Signature.objects.filter(pk=signature.pk).exists()
+        assert not Delivery.objects.exists()
+
+    def test_those_without_permission_see_no_names(self, client, one_of_each):
+        client.force_login(OrganiserFactory(is_superuser=False))
+
+        assert client.get(url("signature")).status_code == 403
+
+    def test_a_signature_shows_where_its_letters_stand(self, desk, one_of_each):
+        signature = one_of_each["signature"]
+        page = desk.get(url("signature", "change", signature.pk)).content.decode()
+
+        link = f"{url('delivery')}?signature__id__exact={signature.pk}"
+        assert link in page
+        assert str(State.QUEUED.label) in page
+        assert desk.get(link).status_code == 200
+
+
+class TestQueues:
+    def test_withdrawing_letters_touches_the_waiting_ones_only(self, desk, letter):
+        signature = SignatureFactory(text=LetterTextFactory(letter=letter))
+        signing.confirm(signature)
+        Delivery.objects.filter(target__name="Bank").update(state=State.ACCEPTED)
+        form = {"action": "withdraw", "_selected_action": list(Delivery.objects.values_list("pk", flat=True))}
+
+        asked = desk.post(url("delivery"), form)
+        assert "This will change 1 row." in asked.content.decode()
+        desk.post(url("delivery"), {**form, "confirm": asked.context["fingerprint"]})
+
+        assert set(Delivery.objects.values_list("target__name", "state")) == {
+            ("Bank", "accepted"),
+            ("Embassy in Berlin", "cancelled"),
+        }
+
+    def test_the_secret_of_a_link_is_not_shown(self, desk, one_of_each):
+        mail = one_of_each["confirmationmail"]
+
+        page = desk.get(url("confirmationmail", "change", mail.pk)).content.decode()
+
+        assert mail.token not in page
+        assert mail.token_hash not in page
+
+
+def test_a_target_is_saved_with_its_countries(desk):
+    form = {
+        "name": "Embassy in Oslo",
+        "slug": "oslo",
+        "salutation": "Dear Ambassador",
+        "email": "oslo@example.org",
+        "countries-TOTAL_FORMS": 2,
+        "countries-INITIAL_FORMS": 0,
+        "countries-0-country": "NO",
+        "countries-0-kind": "seat",
+        "countries-1-country": "IS",
+        "countries-1-kind": "accredited",
+    }
+
+    response = desk.post(url("target", "add"), form)
+
+    assert response.status_code == 302
+    assert "Iceland, Norway" in desk.get(url("target")).content.decode()
+    assert desk.post(url("target", "add"), {**form, "slug": "two", "countries-0-country": "XX"}).status_code == 200

@@ -1,0 +1,366 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.db import connections
+from django.utils import timezone
+
+from outbox.models import State
+from protests import consent, signing
+from protests.models import Addressee, ConfirmationMail, Delivery, LetterText, Signature
+from tests.factories import AddresseeFactory, LetterFactory, SignatureFactory, TargetFactory
+
+NORA = {
+    "name": "Nora Berg",
+    "email": "nora@example.org",
+    "country": "DE",
+    "own_words": "I am an oil worker, too.",
+    "organisation": "",
+    "display": "initials",
+    "updates": True,
+    "locale": "en",
+}
+
+
+def sign(letter, **changes):
+    signing.sign(letter, **{**NORA, **changes})
+    return Signature.objects.get(letter=letter)
+
+
+def confirmed(letter, **changes):
+    signature = sign(letter, **changes)
+    signing.confirm(signature)
+    signature.refresh_from_db()
+    return signature
+
+
+def states(signature):
+    return sorted(signature.deliveries.values_list("target__name", "state"))
+
+
+def later(**kwargs):
+    return time_machine.travel(timezone.now() + timedelta(**kwargs), tick=False)
+
+
+@pytest.mark.django_db
+class TestSigning:
+    def test_a_signature_waits_for_its_mail(self, letter):
+        signature = sign(letter)
+
+        assert signature.confirmed_at is None
+        assert (signature.name, signature.email, signature.own_words) == (
+            NORA["name"],
+            NORA["email"],
+            NORA["own_words"],
+        )
+        assert signature.consent_version == consent.CURRENT
+        assert signature.text.body == LetterText.now(letter, "en").body
+        assert signature.mails.count() == 1
+        assert not Delivery.objects.exists()
+
+    def test_all_who_sign_the_same_words_share_them(self, letter):
+        signing.sign(letter, **NORA)
+        signing.sign(letter, **{**NORA, "email": "ola@example.org"})
+
+        assert LetterText.objects.count() == 1
+
+    def test_the_words_signed_stay_when_the_letter_is_edited(self, letter):
+        signature = sign(letter)
+        letter.body = "{target}, other words."
+        letter.save()
+        signing.sign(letter, **{**NORA, "email": "ola@example.org"})
+
+        assert LetterText.objects.count() == 2
+        assert "other words" not in Signature.objects.get(pk=signature.pk).text.body
+
+    def test_before_it_is_confirmed_the_latest_post_counts(self, letter):
+        sign(letter)
+        signature = sign(letter, name="Nora B.", own_words="Free her.", email="NORA@example.org", country="AT")
+
+        assert (signature.name, signature.own_words, signature.country) == ("Nora B.", "Free her.", "AT")
+
+    def test_a_second_mail_goes_only_after_ten_minutes(self, letter):
+        sign(letter)
+        sign(letter)
+        with later(minutes=9):
+            assert sign(letter).mails.count() == 1
+        with later(minutes=11):
+            signature = sign(letter)
+
+        assert signature.mails.count() == 2
+        assert len(set(signature.mails.values_list("token_hash", flat=True))) == 2
+
+    def test_a_day_has_three_mails_for_one_address_over_all_letters(self, letter):
+        for minutes in (0, 11, 22, 33, 44):
+            with later(minutes=minutes):
+                sign(letter)
+        signing.sign(LetterFactory(), **NORA)
+
+        assert ConfirmationMail.objects.count() == 3
+        assert Signature.objects.count() == 2
+        with later(hours=25):
+            sign(letter)
+        assert ConfirmationMail.objects.count() == 4
+
+    def test_another_address_is_not_held_up(self, letter):
+        for minutes in (0, 11, 22, 33):
+            with later(minutes=minutes):
+                sign(letter)
+
+        signing.sign(letter, **{**NORA, "email": "ola@example.org"})
+
+        assert Signature.objects.latest("pk").mails.count() == 1
+
+    def test_another_letter_is_mailed_at_once(self, letter):
+        sign(letter)
+        signing.sign(LetterFactory(), **NORA)
+
+        assert ConfirmationMail.objects.count() == 2
+
+    def test_a_post_changes_nothing_of_a_confirmed_signature(self, letter):
+        before = confirmed(letter)
+        with later(minutes=11):
+            after = sign(letter, name="Mallory", own_words="Buy this", display="public", country="AT", updates=False)
+
+        for column in (field.attname for field in Signature._meta.concrete_fields):
+            assert getattr(after, column) == getattr(before, column), column
+        assert after.mails.count() == 2
+        assert len(states(after)) == 2
+
+    def test_an_address_in_another_spelling_is_the_same_person(self, letter):
+        sign(letter, email="nora.berg+petitions@gmail.com")
+
+        assert sign(letter, email="NoraBerg@googlemail.com").mails.count() == 1
+
+
+@pytest.mark.django_db
+class TestConfirming:
+    def test_it_counts_and_writes_one_letter_for_each_recipient(self, letter):
+        signature = confirmed(letter)
+
+        assert states(signature) == [("Bank", "queued"), ("Embassy in Berlin", "queued")]
+        assert list(Signature.objects.counted()) == [signature]
+
+    def test_twice_does_no_harm(self, letter):
+        signature = confirmed(letter)
+        with later(hours=1):
+            signing.confirm(signature)
+
+        again = Signature.objects.get()
+        assert again.confirmed_at == signature.confirmed_at
+        assert len(states(again)) == 2
+
+    def test_it_is_refused_after_seven_days(self, letter):
+        signature = sign(letter)
+        with later(days=7, minutes=1), pytest.raises(signing.TooLate):
+            signing.confirm(signature)
+
+        assert not Signature.objects.counted().exists()
+        assert not Delivery.objects.exists()
+
+    def test_posting_again_gives_time_again(self, letter):
+        sign(letter)
+        with later(days=6):
+            signature = sign(letter)
+        with later(days=8):
+            signing.confirm(signature)
+
+        assert Signature.objects.counted().exists()
+
+    def test_it_is_refused_once_the_letter_is_closed(self, letter):
+        signature = sign(letter)
+        letter.closed_at = timezone.now()
+        letter.save()
+
+        with pytest.raises(signing.Closed):
+            signing.confirm(signature)
+        assert not Delivery.objects.exists()
+
+    def test_nobodys_letter_goes_nowhere(self, letter):
+        signature = sign(letter)
+        letter.addressees.all().delete()
+
+        with pytest.raises(signing.Closed):
+            signing.confirm(signature)
+        assert not Signature.objects.counted().exists()
+
+    def test_what_was_not_shown_is_not_confirmed(self, letter):
+        signature = sign(letter)
+        seen = signing.fingerprint(signature, signing.unsent(signature))
+        signature = sign(letter, own_words="Somebody else's words")
+
+        with pytest.raises(signing.Changed):
+            signing.confirm(signature, seen=seen)
+        with pytest.raises(signing.Changed):
+            signing.confirm(signature, seen="")
+        assert not Delivery.objects.exists()
+        signing.confirm(signature, seen=signing.fingerprint(signature, signing.unsent(signature)))
+        assert Delivery.objects.count() == 2
+
+    @pytest.mark.parametrize("changes", [{"display": "public"}, {"updates": False}, {"name": "N."}, {"country": "AT"}])
+    def test_the_fingerprint_covers_all_that_the_page_shows(self, letter, changes):
+        AddresseeFactory(letter=letter, rule=Addressee.Rule.OWN_COUNTRY, countries=["AT"])
+        signature = sign(letter)
+        seen = signing.fingerprint(signature, signing.unsent(signature))
+        signature = sign(letter, **changes)
+
+        assert signing.fingerprint(signature, signing.unsent(signature)) != seen
+
+    def test_a_changed_addressee_is_shown_before_it_gets_a_letter(self, letter):
+        signature = sign(letter)
+        seen = signing.fingerprint(signature, signing.unsent(signature))
+        AddresseeFactory(letter=letter, rule=Addressee.Rule.EVERYBODY)
+
+        with pytest.raises(signing.Changed):
+            signing.confirm(signature, seen=seen)
+
+    def test_a_deleted_signature_cannot_be_confirmed(self, letter):
+        signature = sign(letter)
+        signing.discard(Signature.objects.get(pk=signature.pk))
+
+        with pytest.raises(Signature.DoesNotExist):
+            signing.confirm(signature)
+
+
+@pytest.mark.django_db
+class TestWithdrawing:
+    def test_what_has_not_left_is_not_sent(self, letter):
+        signature = confirmed(letter)
+
+        assert signing.withdraw(signature) == 2
+        signature.refresh_from_db()
+        assert signature.withdrawn_at is not None
+        assert signature.updates is False
+        assert {state for _name, state in states(signature)} == {"cancelled"}
+        assert not Signature.objects.counted().exists()
+
+    def test_a_letter_that_a_worker_holds_or_that_has_left_is_not_touched(self, letter):
+        signature = confirmed(letter)
+        held = signature.deliveries.filter(target__name="Bank")
+        held.update(state=State.SENDING, lease="worker", leased_until=timezone.now() + timedelta(minutes=5))
+        signature.deliveries.filter(target__name="Embassy in Berlin").update(state=State.ACCEPTED)
+
+        assert signing.withdraw(signature) == 0
+        assert states(signature) == [("Bank", "sending"), ("Embassy in Berlin", "accepted")]
+
+    def test_one_that_came_back_to_wait_can_be_withdrawn_afterwards(self, letter):
+        signature = confirmed(letter)
+        signature.deliveries.update(state=State.SENDING, lease="w", leased_until=timezone.now())
+        signing.withdraw(signature)
+        signature.deliveries.update(state=State.DEFERRED, lease="", leased_until=None)
+
+        assert signing.withdraw(signature) == 2
+
+    def test_one_who_signs_again_before_anything_left_starts_anew(self, letter):
+        signing.withdraw(confirmed(letter))
+        with later(minutes=11):
+            signature = sign(letter, own_words="New words", country="VU")
+
+        assert (signature.confirmed_at, signature.withdrawn_at) == (None, None)
+        assert signature.own_words == "New words"
+        signing.confirm(signature)
+        assert states(signature) == [("Bank", "queued"), ("Ministry", "queued")]
+
+    def test_one_who_signs_again_sends_no_second_letter_to_whom_has_one(self, letter):
+        signature = confirmed(letter)
+        signature.deliveries.filter(target__name="Bank").update(state=State.ACCEPTED)
+        signing.withdraw(signature)
+        with later(minutes=11):
+            signature = sign(letter, own_words="New words")
+
+        assert signature.withdrawn_at is not None  # a post alone changes nothing
+        assert signature.own_words == NORA["own_words"]
+        assert [sheet.target.name for sheet in signing.unsent(signature)] == ["Embassy in Berlin"]
+        signing.confirm(signature)
+        signature.refresh_from_db()
+        assert signature.withdrawn_at is None
+        assert states(signature) == [("Bank", "accepted"), ("Embassy in Berlin", "queued")]
+
+    @pytest.mark.parametrize("state", [State.BOUNCED, State.FAILED, State.IN_DOUBT, State.ACCEPTED])
+    def test_a_letter_that_may_have_arrived_is_never_written_again(self, letter, state):
+        signature = confirmed(letter)
+        ids = set(signature.deliveries.values_list("message_id", flat=True))
+        signature.deliveries.update(state=state)
+        signing.withdraw(signature)
+        with later(minutes=11):
+            sign(letter)
+        signing.confirm(signature)
+
+        assert set(signature.deliveries.values_list("message_id", flat=True)) == ids
+        assert {state for _name, state in states(signature)} == {state}
+
+    def test_the_owner_of_the_address_deletes_what_nobody_confirmed(self, letter):
+        signature = sign(letter)
+
+        assert signing.discard(signature)
+        assert not Signature.objects.exists()
+        assert not ConfirmationMail.objects.exists()
+
+    def test_a_confirmed_signature_is_not_deleted_that_way(self, letter):
+        signature = confirmed(letter)
+
+        assert not signing.discard(signature)
+        assert Signature.objects.counted().exists()
+
+
+def at_once(count, act):
+    """Run `act(number)` in `count` threads, each with a database connection of its own."""
+
+    def run(number):
+        try:
+            return act(number)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    def test_fifty_posts_of_the_same_person_give_one_signature_and_one_mail(self, letter):
+        at_once(50, lambda number: signing.sign(letter, **{**NORA, "own_words": f"Words {number}"}))
+
+        assert Signature.objects.count() == 1
+        assert ConfirmationMail.objects.count() == 1
+
+    def test_the_cap_on_mails_holds_over_many_letters(self, letter):
+        letters = [LetterFactory() for _ in range(10)]
+
+        at_once(10, lambda number: signing.sign(letters[number], **NORA))
+
+        assert Signature.objects.count() == 10
+        assert ConfirmationMail.objects.count() == 3
+
+    def test_ten_confirmations_write_one_set_of_letters(self, letter):
+        signature = sign(letter)
+
+        at_once(10, lambda _number: signing.confirm(signature))
+
+        assert states(signature) == [("Bank", "queued"), ("Embassy in Berlin", "queued")]
+
+    def test_confirming_and_deleting_at_once_leaves_all_or_nothing(self, letter):
+        signature = sign(letter)
+
+        def act(number):
+            try:
+                return (signing.discard if number % 2 else signing.confirm)(signature)
+            except Signature.DoesNotExist:
+                return None
+
+        at_once(8, act)
+
+        assert Delivery.objects.count() == 2 * Signature.objects.counted().count()
+
+
+@pytest.mark.django_db
+def test_confirming_takes_as_many_queries_for_many_recipients(letter, django_assert_max_num_queries):
+    for _ in range(10):
+        AddresseeFactory(letter=letter, target=TargetFactory(), rule="everybody")
+    signature = SignatureFactory(letter=letter, text__letter=letter)
+
+    with django_assert_max_num_queries(14):
+        signing.confirm(signature, seen=signing.fingerprint(signature, signing.unsent(signature)))
+
+    assert signature.deliveries.count() == 12
