@@ -1,8 +1,10 @@
 """The support fund: its account, what is pledged, what arrived. Money is integer minor units and a currency."""
 
-from typing import Any, ClassVar, Self
+from datetime import timedelta
+from typing import Any, ClassVar, NoReturn, Self
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
@@ -10,13 +12,48 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from parler.models import TranslatableModel, TranslatedFields
+from schwifty import BIC, IBAN
+from schwifty.exceptions import SchwiftyException
 
-from campaign.models import PublishedQuerySet, Strike, published_at
+from campaign.models import OfStrikeQuerySet, Strike, published_at
+from donations import money
 from outbox.models import OutgoingMail
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
 
+# A pledge that nobody confirmed is forgotten after this, unless money came in on it.
+CONFIRM_WITHIN = timedelta(days=30)
+# How long the mailed link shows the instructions and lets one withdraw.
+LINK_FOR = timedelta(days=180)
+
 currency_code = RegexValidator(r"^[A-Z]{3}\Z", _("Three capital letters, as in ISO 4217: EUR, GBP, SEK."))
+
+
+def validate_iban(text: str) -> None:
+    """Refuse an IBAN (ISO 13616) with wrong check digits, or of a shape that its country does not have."""
+    try:
+        IBAN(text)
+    except SchwiftyException as error:
+        raise ValidationError(_("This is no valid IBAN. Please compare it with the bank's paper.")) from error
+
+
+def validate_bic(text: str) -> None:
+    """Refuse what is no BIC (ISO 9362)."""
+    try:
+        BIC(text)
+    except SchwiftyException as error:
+        raise ValidationError(_("This is no valid BIC. It has 8 or 11 letters and digits.")) from error
+
+
+class CompactField(models.CharField):
+    """A code that people type in groups and in any case, and that is stored in capitals without blanks."""
+
+    def to_python(self, value: Any) -> Any:
+        value = super().to_python(value)
+        return "".join(value.split()).upper() if value else value
+
+    def formfield(self, **kwargs: Any) -> Any:
+        return super().formfield(**{"max_length": 2 * (self.max_length or 0), **kwargs})
 
 
 class Fund(TranslatableModel):
@@ -30,6 +67,7 @@ class Fund(TranslatableModel):
         _("currencies"),
         max_length=60,
         default="EUR",
+        validators=[money.validate_currencies],
         help_text=_("In which people can pledge, separated by blanks: EUR GBP SEK. The first one is proposed."),
     )
     translations = TranslatedFields(
@@ -38,7 +76,7 @@ class Fund(TranslatableModel):
     )
     published_at = published_at()
 
-    objects = PublishedQuerySet.as_manager()
+    objects = OfStrikeQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("fund")
@@ -49,7 +87,17 @@ class Fund(TranslatableModel):
         return self.safe_translation_getter("title", any_language=True) or self.slug
 
     def get_absolute_url(self) -> str:
-        return reverse("donations:fund")
+        return f"{reverse('donations:fund')}?fund={self.slug}"
+
+    @property
+    def currency_list(self) -> list[str]:
+        return self.currencies.split()
+
+    @property
+    def payable_account(self) -> "BankAccount | None":
+        """The account, if donors may pay to it. Every page and mail that tells how to pay asks here."""
+        account = getattr(self, "account", None)
+        return account if account and account.payable else None
 
 
 class BankAccount(TranslatableModel):
@@ -61,12 +109,14 @@ class BankAccount(TranslatableModel):
     holder = models.CharField(
         _("holder"), max_length=70, help_text=_("Letter for letter as the bank has it: banks compare it.")
     )
-    iban = models.CharField("IBAN", max_length=34, help_text=_("Blanks are removed when you save."))
-    bic = models.CharField("BIC", max_length=11, blank=True)
+    iban = CompactField("IBAN", max_length=34, validators=[validate_iban])
+    bic = CompactField("BIC", max_length=11, blank=True, validators=[validate_bic])
     payable = models.BooleanField(
         _("donors may pay to it"),
         default=False,
-        help_text=_("Tick it only when the account is open and yours. Until then the site shows it as not to be paid to."),
+        help_text=_(
+            "Tick it only when the account is open and yours. Until then the site shows it as not to be paid to."
+        ),
     )
     translations = TranslatedFields(
         note=models.CharField(_("note"), max_length=300, blank=True, help_text=_("Shown beside the account.")),
@@ -83,6 +133,11 @@ class BankAccount(TranslatableModel):
 
     def __str__(self) -> str:
         return self.iban
+
+    @property
+    def grouped_iban(self) -> str:
+        """The IBAN as it is printed, in groups of four (ISO 13616)."""
+        return " ".join(self.iban[i : i + 4] for i in range(0, len(self.iban), 4))
 
 
 class PledgeQuerySet(models.QuerySet["Pledge"]):
@@ -168,6 +223,12 @@ class Pledge(models.Model):
             models.CheckConstraint(
                 condition=Q(display__in=["public", "initials", "anonymous"]), name="donations_pledge_display_is_known"
             ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["person", "organisation", "branch"]), name="donations_pledge_kind_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(frequency__in=["once", "monthly"]), name="donations_pledge_frequency_is_known"
+            ),
             models.UniqueConstraint(
                 fields=["fund", "email_tag", "amount_minor", "currency", "frequency", "made_on"],
                 name="donations_same_pledge_once_a_day",
@@ -176,6 +237,11 @@ class Pledge(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+    @classmethod
+    def expired(cls) -> models.QuerySet[Any]:
+        """Pledges that nobody confirmed in time."""
+        return cls.objects.filter(confirmed_at=None, transactions=None, created_at__lt=timezone.now() - CONFIRM_WITHIN)
 
 
 class PledgeMail(OutgoingMail):
@@ -203,6 +269,29 @@ class PledgeMail(OutgoingMail):
         return {"token": ""}
 
 
+class PostedError(Exception):
+    """A posted row is never edited or deleted; a mistake is reversed (donations.giving.reverse)."""
+
+
+class PostedQuerySet(models.QuerySet["Transaction"]):
+    """Refuses what would change posted rows."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise PostedError
+
+    def delete(self) -> NoReturn:
+        raise PostedError
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise PostedError
+
+    def bulk_create(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise PostedError  # it passes by save(), and can overwrite
+
+    def _raw_delete(self, using: str | None) -> NoReturn:
+        raise PostedError
+
+
 class Transaction(models.Model):
     """Money that arrived, as an organiser recorded it. Never edited or deleted: a mistake is reversed."""
 
@@ -224,16 +313,20 @@ class Transaction(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, verbose_name=_("recorded by")
     )
 
+    objects = PostedQuerySet.as_manager()
+
     not_personal = ALL
 
     class Meta:
         verbose_name = _("transaction")
         verbose_name_plural = _("transactions")
         ordering = ["-booked_on", "-pk"]
+        base_manager_name = "objects"
         constraints = [
             models.CheckConstraint(condition=~Q(amount_minor=0), name="donations_transaction_is_not_zero"),
             models.CheckConstraint(
-                condition=Q(amount_minor__gt=0) | Q(reverses__isnull=False), name="donations_only_a_reversal_is_negative"
+                condition=Q(amount_minor__gt=0) | Q(reverses__isnull=False),
+                name="donations_only_a_reversal_is_negative",
             ),
             models.CheckConstraint(
                 condition=Q(currency__regex=r"^[A-Z]{3}$"), name="donations_transaction_currency_is_iso"
@@ -245,3 +338,29 @@ class Transaction(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Post the row: check it and insert it. Raises ValidationError, and PostedError if it is posted already."""
+        if not self._state.adding:
+            raise PostedError
+        self.full_clean(validate_unique=False)  # that is for the database alone to decide
+        super().save(force_insert=True, using=kwargs.get("using"))
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise PostedError
+
+    def clean(self) -> None:
+        """Hold what spans two rows, which no constraint can: the pledge's, or the reversed one's, fund and currency."""
+        if self.booked_on and self.booked_on > timezone.localdate():
+            raise ValidationError({"booked_on": _("This day is still to come. Record what has arrived.")})
+        if self.pledge and self.pledge.fund_id != self.fund_id:
+            raise ValidationError({"pledge": _("This pledge was made to another fund.")})
+        if self.pledge and self.currency and self.pledge.currency != self.currency:
+            wrong = ValidationError(_("This pledge is in %(currency)s."), params={"currency": self.pledge.currency})
+            raise ValidationError({"currency": wrong})
+        mirrored = ("fund_id", "pledge_id", "currency")
+        if self.reverses and (
+            self.amount_minor != -self.reverses.amount_minor
+            or any(getattr(self, name) != getattr(self.reverses, name) for name in mirrored)
+        ):
+            raise ValidationError(_("A reversal has the opposite amount of what it reverses, and all else alike."))

@@ -1,0 +1,227 @@
+"""Pledging and giving: a promise made, confirmed or withdrawn; money recorded, or a record reversed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, connection
+from django.db.models import Sum
+from django.db.transaction import atomic
+from django.utils import timezone
+
+from donations.consent import VERSION
+from donations.models import LINK_FOR, Fund, Pledge, PledgeMail, Transaction
+from donations.references import new_number
+from outbox.tasks import send
+from privacy.addresses import address_tag
+from privacy.showing import shown
+from privacy.tags import new_token, tag
+
+# Somebody else's address can be typed into the form: what one mailbox gets is capped, over all funds.
+MAIL_AGAIN_AFTER = timedelta(minutes=10)
+MAILS_A_DAY = 3
+
+
+class AlreadyReversedError(Exception):
+    """This transaction is reversed, or is a reversal itself."""
+
+
+def pledge(
+    fund: Fund,
+    *,
+    kind: str,
+    name: str,
+    organisation: str,
+    email: str,
+    amount_minor: int,
+    currency: str,
+    frequency: str,
+    display: str,
+    locale: str,
+) -> Pledge:
+    """
+    Write a pledge, unconfirmed, and its mail; return it.
+
+    The same pledge of the same person on the same day is one pledge: it is returned as it was first made, because
+    whoever sends it again need not be its giver. Its mail is written again as far as the caps allow.
+    """
+    email_tag = address_tag(email)
+    now = timezone.now()
+    with atomic():
+        _take_turns(email_tag)
+        made, _created = Pledge.objects.get_or_create(
+            fund=fund,
+            email_tag=email_tag,
+            amount_minor=amount_minor,
+            currency=currency,
+            frequency=frequency,
+            made_on=timezone.localdate(now),
+            defaults={
+                "number": _unused_number(),
+                "kind": kind,
+                "name": name,
+                "organisation": "" if kind == Pledge.Kind.PERSON else organisation,
+                "email": email,
+                "display": display,
+                "locale": locale,
+                "consent_version": VERSION,
+                "consented_at": now,
+                "created_at": now,
+            },
+        )
+        if _may_write_to(made):
+            token = new_token()
+            PledgeMail.objects.create(
+                pledge=made, token=token, token_hash=tag("token", token), expires_at=now + LINK_FOR
+            )
+            send.delay_on_commit(PledgeMail._meta.label_lower)
+    return made
+
+
+def _take_turns(email_tag: str) -> None:
+    """
+    Let the pledges of one address pass one after the other, or posts sent at once would slip through the mail caps.
+
+    SQLite has a single writer anyway.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(email_tag[:15], 16)])
+
+
+def _unused_number() -> str:
+    while Pledge.objects.filter(number=(number := new_number())).exists():
+        pass
+    return number
+
+
+def _may_write_to(made: Pledge) -> bool:
+    now = timezone.now()
+    if made.mails.filter(created_at__gt=now - MAIL_AGAIN_AFTER).exists():
+        return False
+    today = PledgeMail.objects.filter(pledge__email_tag=made.email_tag, created_at__gt=now - timedelta(days=1))
+    return today.count() < MAILS_A_DAY
+
+
+def confirm(made: Pledge) -> bool:
+    """Count a pledge, on the word of the address's owner. Return whether it was this call that did."""
+    return bool(
+        Pledge.objects.filter(pk=made.pk, confirmed_at=None, withdrawn_at=None).update(confirmed_at=timezone.now())
+    )
+
+
+@atomic
+def withdraw(made: Pledge) -> bool:
+    """
+    Take a pledge back, delete its giver's name and address, and stop its waiting mails.
+
+    What has arrived on it stays in the books, under the number. Return whether it was this call that did.
+    """
+    made.mails.all().cancel()
+    return bool(
+        Pledge.objects.filter(pk=made.pk, withdrawn_at=None).update(
+            withdrawn_at=timezone.now(), name="", organisation="", email="", email_tag=None
+        )
+    )
+
+
+def record(
+    fund: Fund,
+    *,
+    amount_minor: int,
+    currency: str,
+    booked_on: date,
+    recorded_by: User | None,
+    pledge: Pledge | None = None,
+    description: str = "",
+) -> Transaction:
+    """Post money that arrived. Raises ValidationError, for example if the pledge is in another currency."""
+    return Transaction.objects.create(
+        fund=fund,
+        pledge=pledge,
+        amount_minor=amount_minor,
+        currency=currency,
+        booked_on=booked_on,
+        description=description,
+        recorded_by=recorded_by,
+    )
+
+
+def reverse(posted: Transaction, *, recorded_by: User | None) -> Transaction:
+    """Post the opposite of a transaction that was a mistake. Raises AlreadyReversedError; two at once make one."""
+    if posted.reverses_id or Transaction.objects.filter(reverses=posted).exists():
+        raise AlreadyReversedError
+    try:
+        with atomic():
+            return Transaction.objects.create(
+                fund=posted.fund,
+                pledge=posted.pledge,
+                amount_minor=-posted.amount_minor,
+                currency=posted.currency,
+                booked_on=timezone.localdate(),
+                description=posted.description,
+                reverses=posted,
+                recorded_by=recorded_by,
+            )
+    except IntegrityError as error:
+        raise AlreadyReversedError from error
+
+
+@dataclass
+class Total:
+    """What a fund was promised and has received in one currency, in its smallest unit."""
+
+    currency: str
+    pledged: int = 0
+    pledged_monthly: int = 0
+    received: int = 0
+
+
+def totals(fund: Fund) -> list[Total]:
+    """Return the fund's totals, one for each currency that somebody pledged or gave in."""
+    return totals_of([fund])[fund.pk]
+
+
+def totals_of(funds: Iterable[Fund]) -> dict[int, list[Total]]:
+    """Return the totals of several funds, by primary key, in two queries. No two currencies are ever added."""
+    found: dict[int, dict[str, Total]] = {fund.pk: {} for fund in funds}
+    promised = Pledge.objects.counted().filter(fund__in=found).order_by("currency")
+    for fund, currency, how_often, amount in promised.values_list("fund", "currency", "frequency").annotate(
+        Sum("amount_minor")
+    ):
+        total = found[fund].setdefault(currency, Total(currency))
+        if how_often == Pledge.Frequency.MONTHLY:
+            total.pledged_monthly = amount
+        else:
+            total.pledged = amount
+    arrived = Transaction.objects.filter(fund__in=found).order_by("currency")
+    for fund, currency, amount in arrived.values_list("fund", "currency").annotate(Sum("amount_minor")):
+        found[fund].setdefault(currency, Total(currency)).received = amount
+    return {fund: list(by_currency.values()) for fund, by_currency in found.items()}
+
+
+@dataclass(frozen=True)
+class Supporter:
+    """A giver as the public may see them."""
+
+    name: str
+    kind: str
+
+
+def supporters(fund: Fund, limit: int = 20) -> list[Supporter]:
+    """Return the newest givers who chose to be shown, as they chose: an organisation, not who filled in the form."""
+    newest = (
+        Pledge.objects.counted()
+        .filter(fund=fund)
+        .exclude(display=Pledge.Display.ANONYMOUS)
+        .exclude(name="")
+        .order_by("-confirmed_at", "-pk")[:limit]
+    )
+    named = [
+        Supporter(
+            shown(one.name if one.kind == Pledge.Kind.PERSON else one.organisation, one.display), one.get_kind_display()
+        )
+        for one in newest
+    ]
+    return [one for one in named if one.name]

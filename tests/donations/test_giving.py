@@ -1,0 +1,308 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.utils import timezone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from donations import consent, giving
+from donations.models import LINK_FOR, Pledge, PledgeMail, Transaction
+from outbox.models import State
+from privacy.tags import tag
+from tests.factories import FundFactory, OrganiserFactory, PledgeFactory, PledgeMailFactory, TransactionFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def pledge(fund, **others):
+    typed = {
+        "kind": "person",
+        "name": "Nora Berg",
+        "organisation": "",
+        "email": "nora@example.org",
+        "amount_minor": 2500,
+        "currency": "EUR",
+        "frequency": "once",
+        "display": "anonymous",
+        "locale": "en",
+    }
+    return giving.pledge(fund, **typed | others)
+
+
+def at_once(times, act):
+    """Call `act` in so many threads at once; return what the calls returned or raised."""
+
+    def call(_):
+        try:
+            return act()
+        except Exception as error:  # noqa: BLE001 - the tests look at it
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(call, range(times)))
+
+
+def later(time_machine, **how_much):
+    time_machine.move_to(timezone.now() + timedelta(**how_much), tick=False)
+
+
+def test_a_pledge_is_written_unconfirmed_with_one_mail():
+    made = pledge(FundFactory(), locale="de")
+    assert (made.name, made.email, made.locale) == ("Nora Berg", "nora@example.org", "de")
+    assert made.consent_version == consent.VERSION in consent.TEXTS
+    assert made.confirmed_at is None
+    assert Pledge.objects.counted().count() == 0
+    mail = made.mails.get()
+    assert mail.state == State.QUEUED
+    assert mail.token_hash == tag("token", mail.token)
+    assert mail.expires_at - mail.created_at >= LINK_FOR - timedelta(seconds=5)
+
+
+def test_the_bell_rings_once_the_pledge_is_committed(django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks() as callbacks:
+        pledge(FundFactory())
+    assert len(callbacks) == 1
+
+
+def test_a_person_has_no_organisation():
+    fund = FundFactory()
+    assert pledge(fund, organisation="Local 1").organisation == ""
+    assert pledge(fund, kind="branch", organisation="Local 1", amount_minor=1).organisation == "Local 1"
+
+
+@pytest.mark.parametrize("email", ["nora@example.org", "NORA@EXAMPLE.ORG", " nora@example.org "])
+def test_the_same_pledge_of_a_day_is_one_pledge_and_stays_as_it_was_made(email):
+    fund = FundFactory()
+    first = pledge(fund)
+    again = pledge(fund, email=email, name="Somebody Else", display="public")
+    assert again == first
+    assert (again.name, again.display) == ("Nora Berg", "anonymous")
+    assert PledgeMail.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"amount_minor": 2501}, {"currency": "SEK"}, {"frequency": "monthly"}, {"email": "other@example.org"}],
+)
+def test_another_pledge_is_another_one(other):
+    fund = FundFactory()
+    assert pledge(fund) != pledge(fund, **other)
+    assert Pledge.objects.count() == 2
+
+
+def test_the_same_pledge_on_another_day_or_to_another_fund_is_another_one(time_machine):
+    fund = FundFactory()
+    pledge(fund)
+    pledge(FundFactory())
+    later(time_machine, days=1)
+    pledge(fund)
+    assert Pledge.objects.count() == 3
+
+
+def test_the_mail_is_written_again_after_ten_minutes(time_machine):
+    time_machine.move_to("2026-11-21 10:00+00:00", tick=False)
+    fund = FundFactory()
+    pledge(fund)
+    later(time_machine, minutes=9)
+    pledge(fund)
+    assert PledgeMail.objects.count() == 1
+    later(time_machine, minutes=2)
+    pledge(fund)
+    assert PledgeMail.objects.count() == 2
+
+
+def test_one_address_gets_three_mails_a_day_over_all_funds_and_amounts(time_machine):
+    time_machine.move_to("2026-11-21 10:00+00:00", tick=False)
+    for cents in range(1, 6):
+        pledge(FundFactory(), amount_minor=cents)
+    assert (Pledge.objects.count(), PledgeMail.objects.count()) == (5, 3)
+    pledge(FundFactory(), email="other@example.org")
+    assert PledgeMail.objects.count() == 4
+    later(time_machine, hours=24, seconds=1)
+    pledge(FundFactory())
+    assert PledgeMail.objects.count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fifty_posts_of_the_same_pledge_at_once_make_one_row_and_one_mail():
+    fund = FundFactory()
+    made = at_once(50, lambda: pledge(fund))
+    assert {type(one) for one in made} == {Pledge}
+    assert len({one.pk for one in made}) == 1
+    assert (Pledge.objects.count(), PledgeMail.objects.count()) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_different_pledges_of_one_address_at_once_keep_the_cap():
+    fund = FundFactory()
+    cents = iter(range(1, 21))
+    at_once(20, lambda: pledge(fund, amount_minor=next(cents)))
+    assert (Pledge.objects.count(), PledgeMail.objects.count()) == (20, 3)
+
+
+def test_confirming_counts_once():
+    made = PledgeFactory()
+    assert giving.confirm(made)
+    first = Pledge.objects.get().confirmed_at
+    assert not giving.confirm(made)
+    assert Pledge.objects.counted().get().confirmed_at == first
+
+
+def test_withdrawing_takes_the_person_away_and_stops_the_mail():
+    fund = FundFactory()
+    made = pledge(fund, kind="branch", organisation="Local 1")
+    giving.confirm(made)
+    TransactionFactory(fund=fund, pledge=made)
+    assert giving.withdraw(made)
+    assert not giving.withdraw(made)
+    made.refresh_from_db()
+    assert (made.name, made.organisation, made.email, made.email_tag) == ("", "", "", None)
+    assert Pledge.objects.counted().count() == 0
+    assert made.mails.get().state == State.CANCELLED
+    assert made.transactions.count() == 1
+
+
+def test_a_withdrawn_pledge_cannot_be_confirmed_but_made_anew_on_the_same_day():
+    fund = FundFactory()
+    first = pledge(fund)
+    giving.withdraw(first)
+    assert not giving.confirm(first)
+    assert pledge(fund) != first
+    assert Pledge.objects.count() == 2
+
+
+def test_a_record_says_who_made_it():
+    made, organiser = PledgeFactory(), OrganiserFactory()
+    posted = giving.record(
+        made.fund,
+        pledge=made,
+        amount_minor=2500,
+        currency="EUR",
+        booked_on=date(2026, 11, 1),
+        description="Bank line 7",
+        recorded_by=organiser,
+    )
+    assert Transaction.objects.get() == posted
+    assert posted.recorded_by == organiser
+
+
+def test_what_arrived_never_changes_what_was_pledged():
+    made = PledgeFactory(amount_minor=2500, confirmed=True)
+    TransactionFactory(fund=made.fund, pledge=made, amount_minor=1000)
+    assert giving.totals(made.fund) == [giving.Total("EUR", pledged=2500, received=1000)]
+
+
+@pytest.mark.parametrize("amount", [0, -1])
+def test_only_money_that_arrived_is_recorded(amount):
+    with pytest.raises(ValidationError):
+        giving.record(FundFactory(), amount_minor=amount, currency="EUR", booked_on=date(2026, 11, 1), recorded_by=None)
+
+
+def test_a_reversal_is_the_opposite_and_both_stay():
+    posted, organiser = TransactionFactory(), OrganiserFactory()
+    reversal = giving.reverse(posted, recorded_by=organiser)
+    assert (reversal.amount_minor, reversal.currency, reversal.fund) == (-150000, "EUR", posted.fund)
+    assert (reversal.reverses, reversal.recorded_by) == (posted, organiser)
+    assert Transaction.objects.count() == 2
+    assert giving.totals(posted.fund) == [giving.Total("EUR")]
+
+
+def test_nothing_is_reversed_twice_and_no_reversal_is_reversed():
+    posted = TransactionFactory()
+    reversal = giving.reverse(posted, recorded_by=None)
+    for again in (posted, reversal):
+        with pytest.raises(giving.AlreadyReversedError):
+            giving.reverse(again, recorded_by=None)
+    assert Transaction.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_reverse_at_once_make_one_reversal():
+    posted = TransactionFactory()
+    answers = at_once(8, lambda: giving.reverse(Transaction.objects.get(pk=posted.pk), recorded_by=None))
+    assert sorted(type(answer) is Transaction for answer in answers) == [False] * 7 + [True]
+    assert {type(answer) for answer in answers} == {Transaction, giving.AlreadyReversedError}
+    assert Transaction.objects.exclude(reverses=None).count() == 1
+
+
+def test_totals_count_confirmed_pledges_and_keep_the_monthly_ones_apart():
+    fund = FundFactory()
+    PledgeFactory(fund=fund, amount_minor=100)
+    PledgeFactory(fund=fund, amount_minor=200, confirmed=True, withdrawn_at=timezone.now())
+    PledgeFactory(fund=fund, amount_minor=400, confirmed=True)
+    PledgeFactory(fund=fund, amount_minor=800, confirmed=True)
+    PledgeFactory(fund=fund, amount_minor=1600, confirmed=True, frequency="monthly")
+    PledgeFactory(amount_minor=3200, confirmed=True)  # of another fund
+    assert giving.totals(fund) == [giving.Total("EUR", pledged=1200, pledged_monthly=1600)]
+
+
+def test_a_fund_without_pledge_or_gift_has_no_totals():
+    assert giving.totals(FundFactory()) == []
+
+
+def test_totals_take_two_queries_however_many_funds(django_assert_num_queries):
+    funds = [TransactionFactory(fund=PledgeFactory(confirmed=True).fund).fund for _ in range(5)]
+    with django_assert_num_queries(2):
+        assert len(giving.totals_of(funds[:1])) == 1
+    with django_assert_num_queries(2):
+        assert len(giving.totals_of(funds)) == 5
+
+
+def test_a_fund_shows_those_who_chose_it_as_they_chose():
+    fund = FundFactory()
+
+    def confirmed(**columns):
+        PledgeFactory(fund=fund, **{"confirmed": True, "display": "public", **columns})
+
+    confirmed(name="Nora Berg")
+    confirmed(name="Jan Novak", display="initials")
+    confirmed(name="Not Shown", display="anonymous")
+    confirmed(name="Not Confirmed", confirmed=False)
+    confirmed(name="Clerk", kind="branch", organisation="Dockers Local 1")
+    confirmed(name="Clerk", kind="organisation", organisation="Miners Union", display="initials")
+    confirmed(name="", organisation="")  # purged
+    assert [(one.name, one.kind) for one in giving.supporters(fund)] == [
+        ("M. U.", "an organisation"),
+        ("Dockers Local 1", "a union branch"),
+        ("J. N.", "a person"),
+        ("Nora Berg", "a person"),
+    ]
+    assert len(giving.supporters(fund, limit=2)) <= 2
+
+
+class TotalsOfAnything(TestCase):
+    """Currencies never add, whatever is pledged, given and reversed."""
+
+    money = st.tuples(st.sampled_from(["EUR", "SEK", "JPY"]), st.integers(1, 10**11))
+
+    @settings(deadline=None)
+    @given(pledged=st.lists(money, max_size=4), arrived=st.lists(st.tuples(money, st.booleans()), max_size=4))
+    def test_each_total_is_the_sum_of_its_own_currency(self, pledged, arrived):
+        fund = FundFactory()
+        for currency, amount in pledged:
+            PledgeFactory(fund=fund, currency=currency, amount_minor=amount, confirmed=True)
+        for (currency, amount), mistaken in arrived:
+            posted = TransactionFactory(fund=fund, currency=currency, amount_minor=amount)
+            if mistaken:
+                giving.reverse(posted, recorded_by=None)
+        totals = {total.currency: total for total in giving.totals(fund)}
+        assert set(totals) == {currency for currency, _ in pledged} | {currency for (currency, _), _ in arrived}
+        for currency, total in totals.items():
+            assert total.pledged == sum(amount for code, amount in pledged if code == currency)
+            assert total.received == sum(
+                amount for (code, amount), mistaken in arrived if code == currency and not mistaken
+            )
+
+
+def test_withdrawing_leaves_every_amount_in_the_books():
+    made = PledgeFactory(confirmed=True)
+    PledgeMailFactory(pledge=made)
+    TransactionFactory(fund=made.fund, pledge=made, amount_minor=1000)
+    giving.withdraw(made)
+    assert giving.totals(made.fund) == [giving.Total("EUR", received=1000)]

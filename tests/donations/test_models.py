@@ -1,0 +1,201 @@
+"""What the database itself holds, tried by hand, and the rows that nobody may change."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, IntegrityError, connection
+from django.db.models import ProtectedError
+from django.db.transaction import atomic
+from django.utils import timezone
+
+from donations.models import CONFIRM_WITHIN, BankAccount, Fund, Pledge, PostedError, Transaction
+from privacy.purging import purge
+from tests.factories import BankAccountFactory, FundFactory, PledgeFactory, PledgeMailFactory, TransactionFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("number", "12345"),
+        ("number", "12345abcde"),
+        ("amount_minor", 0),
+        ("amount_minor", -1),
+        ("currency", "eur"),
+        ("currency", "EU"),
+        ("display", "somehow"),
+        ("kind", "martian"),
+        ("frequency", "hourly"),
+    ],
+)
+def test_the_database_refuses_a_wrong_pledge(column, value):
+    pledge = PledgeFactory()
+    with pytest.raises(IntegrityError), atomic():
+        Pledge.objects.filter(pk=pledge.pk).update(**{column: value})
+
+
+def test_the_database_refuses_the_same_pledge_twice_a_day_and_a_number_twice():
+    pledge = PledgeFactory(number="1234567890")
+    with pytest.raises(IntegrityError), atomic():
+        PledgeFactory(number="1234567890")
+    alike = {
+        name: getattr(pledge, name) for name in ("fund", "email", "amount_minor", "currency", "frequency", "made_on")
+    }
+    with pytest.raises(IntegrityError), atomic():
+        PledgeFactory(**alike)
+    PledgeFactory(**alike | {"amount_minor": 1})
+    PledgeFactory(**alike | {"made_on": pledge.made_on - timedelta(days=1)})
+
+
+@pytest.mark.parametrize("iban", ["BE29 7340 3242 2964", "be29734032422964", "BE29", "29734032422964BE"])
+def test_the_database_refuses_an_iban_that_is_not_compact(iban):
+    account = BankAccountFactory()
+    with pytest.raises(IntegrityError), atomic(), connection.cursor() as cursor:
+        # By SQL: the field itself would tidy it up.
+        cursor.execute("UPDATE donations_bankaccount SET iban = %s WHERE id = %s", [iban, account.pk])
+
+
+def test_an_iban_is_tidied_up_and_checked():
+    account = BankAccountFactory.build(fund=FundFactory(), iban=" be29 7340 3242 2964 ", bic="kred bebb")
+    account.full_clean()
+    account.save()
+    account.refresh_from_db()
+    assert (account.iban, account.bic) == ("BE29734032422964", "KREDBEBB")
+    assert account.grouped_iban == "BE29 7340 3242 2964"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("iban", "BE28734032422964"), ("iban", "XX29734032422964"), ("bic", "KRED")]
+)
+def test_a_mistyped_account_is_refused(column, value):
+    account = BankAccountFactory.build(fund=FundFactory(), **{column: value})
+    with pytest.raises(ValidationError) as refused:
+        account.full_clean()
+    assert set(refused.value.error_dict) == {column}
+
+
+def test_the_holder_is_kept_letter_for_letter():
+    account = BankAccountFactory(holder="  Caisse d’Épargne & Søn  ")
+    account.refresh_from_db()
+    assert account.holder == "  Caisse d’Épargne & Søn  "
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"amount_minor": 0}, {"amount_minor": -5}, {"currency": "eur"}, {"currency": "EURO"}],
+)
+def test_a_wrong_transaction_is_refused_by_the_model_and_by_the_database(columns):
+    with pytest.raises(ValidationError):
+        TransactionFactory(**columns)
+    posted = TransactionFactory()
+    ((column, value),) = columns.items()
+    with pytest.raises(DatabaseError), atomic(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE donations_transaction SET {column} = %s WHERE id = %s", [value, posted.pk])  # noqa: S608
+
+
+def test_a_transaction_cannot_reverse_itself():
+    posted = TransactionFactory()
+    with pytest.raises(IntegrityError), atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE donations_transaction SET reverses_id = id WHERE id = %s", [posted.pk])
+
+
+def test_a_posted_transaction_is_never_edited():
+    posted = TransactionFactory()
+    posted.amount_minor = 1
+    for change in (
+        posted.save,
+        lambda: posted.save(update_fields=["amount_minor"]),
+        lambda: Transaction.objects.update(amount_minor=1),
+        lambda: Transaction.objects.filter(pk=posted.pk).update(description="x"),
+        lambda: Transaction.objects.bulk_update([posted], ["amount_minor"]),
+        lambda: Transaction.objects.bulk_create([Transaction(pk=posted.pk, fund=posted.fund)]),
+        lambda: Transaction.objects.update_or_create(pk=posted.pk, defaults={"description": "x"}),
+        lambda: posted.fund.transactions.update(amount_minor=1),
+        lambda: Transaction._base_manager.update(amount_minor=1),
+        lambda: Transaction.objects.filter(pk=posted.pk).only("id").get().save(),
+    ):
+        with pytest.raises(PostedError), atomic():
+            change()
+    with pytest.raises(IntegrityError), atomic():
+        Transaction(pk=posted.pk, fund=posted.fund, amount_minor=1, currency="EUR", booked_on=posted.booked_on).save()
+    assert Transaction.objects.values_list("amount_minor", "description").get() == (150000, "Mineworkers in Sweden")
+
+
+def test_a_posted_transaction_is_never_deleted():
+    posted = TransactionFactory(pledge=None)
+    for delete in (
+        posted.delete,
+        Transaction.objects.all().delete,
+        Transaction.objects.filter(pk=posted.pk).delete,
+        lambda: Transaction.objects.filter(pk=posted.pk)._raw_delete("default"),
+        posted.fund.transactions.all().delete,
+    ):
+        with pytest.raises(PostedError):
+            delete()
+    with pytest.raises(ProtectedError):
+        Fund.objects.all().delete()
+    assert Transaction.objects.get() == posted
+
+
+def test_money_on_a_pledge_is_in_its_fund_and_currency():
+    pledge = PledgeFactory()
+    with pytest.raises(ValidationError, match="another fund"):
+        TransactionFactory(pledge=pledge)
+    with pytest.raises(ValidationError, match="This pledge is in EUR"):
+        TransactionFactory(pledge=pledge, fund=pledge.fund, currency="SEK")
+    TransactionFactory(pledge=pledge, fund=pledge.fund)
+
+
+def test_money_has_arrived_today_at_the_latest():
+    with pytest.raises(ValidationError, match="still to come"):
+        TransactionFactory(booked_on=timezone.localdate() + timedelta(days=1))
+
+
+def test_a_reversal_mirrors_what_it_reverses():
+    posted = TransactionFactory()
+    mirror = {"reverses": posted, "fund": posted.fund, "amount_minor": -posted.amount_minor}
+    for wrong in ({"amount_minor": -1}, {"amount_minor": 1}, {"currency": "SEK"}, {"fund": FundFactory()}):
+        with pytest.raises(ValidationError, match="opposite amount"):
+            TransactionFactory(**mirror | wrong)
+    TransactionFactory(**mirror)
+    with pytest.raises(IntegrityError), atomic():
+        TransactionFactory(**mirror)
+
+
+def test_only_an_account_that_is_open_is_payable():
+    assert FundFactory().payable_account is None
+    assert BankAccountFactory(payable=False).fund.payable_account is None
+    assert BankAccountFactory().fund.payable_account is not None
+    assert BankAccount._meta.get_field("payable").default is False
+
+
+def test_purging_deletes_pledges_that_nobody_confirmed_but_none_with_money():
+    long_ago = timezone.now() - CONFIRM_WITHIN - timedelta(minutes=1)
+    forgotten = PledgeFactory(created_at=long_ago)
+    PledgeMailFactory(pledge=forgotten)
+    kept = [
+        PledgeFactory(),
+        PledgeFactory(created_at=long_ago, confirmed=True),
+        TransactionFactory(fund=(paid := PledgeFactory(created_at=long_ago)).fund, pledge=paid).pledge,
+    ]
+    purge()
+    assert list(Pledge.objects.order_by("pk")) == kept
+
+
+def test_purging_after_two_years_leaves_the_money_and_no_person():
+    old = PledgeFactory(created_at=timezone.now() - timedelta(days=731), confirmed=True, organisation="Local 1")
+    TransactionFactory(fund=old.fund, pledge=old)
+    purge()
+    old.refresh_from_db()
+    assert (old.name, old.organisation, old.email, old.email_tag) == ("", "", "", None)
+    assert (old.amount_minor, Transaction.objects.count()) == (2500, 1)
+
+
+def test_names_and_addresses_are_not_readable_in_the_database():
+    PledgeMailFactory(pledge=PledgeFactory(name="Nora Berg", email="nora@example.org", organisation="Local 1"))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM donations_pledge")
+        stored = str(cursor.fetchall())
+    assert not any(secret in stored for secret in ("Nora", "nora", "Local 1"))
