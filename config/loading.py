@@ -1,0 +1,527 @@
+"""
+Loading a campaign from a folder of text files, whose format docs/campaign-folder.md describes.
+
+The whole folder is read and validated first, by the models' own rules, and then written. A thing is known by its slug,
+a row of a list (a demand, a charge) by its words or its date, so that loading again changes nothing. What no file
+mentions is left alone.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from parler.models import TranslatableModel
+
+from campaign.models import (
+    Activist,
+    Alias,
+    Campaign,
+    Charge,
+    ChargeUpdate,
+    Claim,
+    Demand,
+    Document,
+    MessageOfSupport,
+    Strike,
+    TimelineEvent,
+    Update,
+)
+from config.filling import ENGLISH, OTHER_LANGUAGES, Kind, Row, check_keys, country, did_you_mean, row_of, validate
+from config.folder import CampaignFolderError, Problem, Source, Table, described, read
+from donations import money
+from donations.models import BankAccount, Fund, Transaction
+from protests.models import Addressee, Letter, Picket, Target, TargetCountry
+
+CAMPAIGN = Kind(Campaign, ("contact_email",), translated=("name", "tagline", "notice"))
+STRIKE = Kind(Strike, ("began_on", "published_at"), translated=("title", "place", "summary"), body="story")
+DEMAND = Kind(Demand, translated=("text",), belongs_to="strike", known_by=("text",))
+EVENT = Kind(
+    TimelineEvent,
+    ("happened_on", "source"),
+    translated=("date_text", "title", "text"),
+    belongs_to="strike",
+    known_by=("happened_on", "title"),
+)
+CLAIM = Kind(Claim, translated=("claim", "answer"), belongs_to="strike", known_by=("claim",))
+ACTIVIST = Kind(
+    Activist,
+    ("name", "remembered", "position", "published_at"),
+    refers=("strike",),
+    translated=("role",),
+    body="story",
+    others=("aliases", "charge"),
+)
+ALIAS = Kind(Alias, belongs_to="activist", known_by=("name",))
+CHARGE = Kind(
+    Charge,
+    ("maximum_months",),
+    translated=("title", "text"),
+    others=("step",),
+    belongs_to="activist",
+    known_by=("title",),
+)
+STEP = Kind(
+    ChargeUpdate,
+    ("happened_on", "stage", "source"),
+    translated=("date_text", "text"),
+    belongs_to="charge",
+    known_by=("happened_on", "stage"),
+)
+UPDATE = Kind(
+    Update,
+    ("source", "published_at"),
+    refers=("strike",),
+    translated=("title", "summary"),
+    body="body",
+    others=("activists",),
+)
+MESSAGE = Kind(
+    MessageOfSupport,
+    ("country", "received_on", "published_at"),
+    refers=("strike",),
+    translated=("organisation",),
+    body="text",
+)
+DOCUMENT = Kind(Document, ("kind", "published_at"), refers=("strike",), translated=("title",), body="body")
+TARGET = Kind(Target, ("slug", "name", "email"), translated=("salutation",), others=tuple(TargetCountry.Kind.values))
+TARGET_COUNTRY = Kind(TargetCountry, belongs_to="target", known_by=("country",))
+PICKET = Kind(
+    Picket,
+    ("slug", "kind", "country", "starts_at", "published_at"),
+    refers=("strike",),
+    translated=("place", "date_text", "text"),
+)
+LETTER = Kind(
+    Letter,
+    ("reply_to", "published_at", "closed_at"),
+    refers=("strike",),
+    translated=("title", "introduction", "subject"),
+    body="body",
+    others=tuple(Addressee.Rule.values),
+)
+ADDRESSEE = Kind(Addressee, belongs_to="letter", known_by=("target_id",))
+FUND = Kind(
+    Fund,
+    ("currencies", "published_at"),
+    refers=("strike",),
+    translated=("title",),
+    body="text",
+    others=("account", "transaction"),
+)
+ACCOUNT = Kind(BankAccount, ("holder", "iban", "bic", "payable"), translated=("note",), belongs_to="fund")
+TRANSACTION = Kind(Transaction, ("booked_on", "currency", "description"), others=("amount",), belongs_to="fund")
+
+# What a campaign's folder may hold, and each folder of a strike.
+FOLDERS = ("activists", "documents", "funds", "letters", "messages", "strikes", "updates")
+FILES = ("campaign.toml", "pickets.toml", "targets.toml")
+OF_A_STRIKE = {"claims.toml": ("claim", CLAIM), "demands.toml": ("demand", DEMAND), "timeline.toml": ("event", EVENT)}
+# While a list is put into another order, its rows wait here, out of the way of the positions that others take.
+ASIDE = 20_000
+
+
+class Report:
+    """How many things of each kind were created, changed, unchanged and removed."""
+
+    COLUMNS = ("created", "changed", "unchanged", "removed")
+
+    def __init__(self) -> None:
+        self.counts: dict[str, Counter[str]] = {}
+
+    def add(self, kind: Kind, done: str) -> None:
+        self.counts.setdefault(kind.called, Counter())[done] += 1
+
+    def total(self, done: str) -> int:
+        return sum(counter[done] for counter in self.counts.values())
+
+    @property
+    def changed_nothing(self) -> bool:
+        return not any(self.total(done) for done in ("created", "changed", "removed"))
+
+    def __str__(self) -> str:
+        width = max(map(len, self.counts), default=0)
+        rows = [f"{'':{width}}" + "".join(f"{column:>11}" for column in self.COLUMNS)]
+        for kind, counter in self.counts.items():
+            rows.append(f"{kind:{width}}" + "".join(f"{counter[column]:>11}" for column in self.COLUMNS))
+        return "\n".join(rows)
+
+
+@transaction.atomic
+def load(folder: Path) -> Report:
+    """
+    Write the campaign in `folder` to the database and return what changed.
+
+    Raises CampaignFolderError, with every problem that was found, and then changes nothing.
+    """
+    loader = Loader(folder)
+    if loader.has_a_campaign():
+        loader.read()
+    if loader.problems:
+        raise CampaignFolderError(loader.problems)
+    return loader.write()
+
+
+def _is_passed_over(name: str) -> bool:
+    """Whether a file is for people only, or an editor's own."""
+    return name.startswith(".") or name.endswith("~") or name.lower() in {"readme.md", "readme.txt"}
+
+
+class Loader:
+    """One folder on its way into the database."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.problems: list[Problem] = []
+        # What will be written, each row after those that it refers to.
+        self.rows: list[Row] = []
+        self.gone: list[tuple[Kind, models.Model]] = []
+        # Every thing with a slug, also one whose file cannot be read: it is there, and its problem is noted.
+        self.things: dict[tuple[type[models.Model], str], Row] = {}
+
+    def has_a_campaign(self) -> bool:
+        """Look at the names in the folder; note those that belong to no campaign."""
+        try:
+            names = sorted(path.name for path in self.folder.iterdir())
+        except FileNotFoundError:
+            self._bad("", f"There is no folder {self.folder}.")
+            return False
+        except NotADirectoryError:
+            self._bad("", f"{self.folder} is a file; the folder of a campaign is expected.")
+            return False
+        except OSError as error:
+            self._bad("", f"The folder {self.folder} cannot be read: {error.strerror}.")
+            return False
+        known = (*FOLDERS, *FILES)
+        if not set(names) & set(known):
+            self._bad("", f"The folder {self.folder} holds no campaign. Expected are {', '.join(known)}.")
+        for name in names:
+            if name in FOLDERS and not (self.folder / name).is_dir():
+                self._bad(name, "is a file; a folder is expected here.")
+            elif name not in known and not _is_passed_over(name):
+                self._bad(name, f"is no part of a campaign's folder{did_you_mean(name, known)}")
+        return True
+
+    def read(self) -> None:
+        """Read every file into rows, noting every problem."""
+        if (self.folder / "campaign.toml").exists() and (source := self._read("campaign.toml")):
+            self.rows.append(row_of(CAMPAIGN, source.table, Campaign.objects.first() or Campaign(pk=1)))
+        for slug in self._names("strikes"):
+            self._strike(slug)
+        self._pages("activists", ACTIVIST, self._activist)
+        self._pages("updates", UPDATE, self._update)
+        self._pages("messages", MESSAGE)
+        self._pages("documents", DOCUMENT)
+        self._list("targets.toml", "target", TARGET, self._target)
+        self._list("pickets.toml", "picket", PICKET)
+        self._pages("letters", LETTER, self._letter)
+        self._pages("funds", FUND, self._fund)
+
+    def write(self) -> Report:
+        """Write what differs."""
+        report = Report()
+        for kind, instance in self.gone:
+            if isinstance(instance, Charge):
+                for _step in instance.updates.all():
+                    report.add(STEP, "removed")
+            instance.delete()
+            report.add(kind, "removed")
+        for number, row in enumerate(self.rows):
+            if row.moves:
+                row.kind.model._default_manager.filter(pk=row.instance.pk).update(position=ASIDE + number)
+        for row in self.rows:
+            report.add(row.kind, row.save())
+        return report
+
+    # --- Files
+
+    def _bad(self, name: str, message: str) -> None:
+        self.problems.append(Problem(name, 0, "", message))
+
+    def _read(self, name: str) -> Source | None:
+        return read(self.folder, name, self.problems)
+
+    def _names(self, folder: str) -> list[str]:
+        """Return the names in a folder of the campaign; none where there is no such folder."""
+        if not (self.folder / folder).is_dir():
+            return []
+        try:
+            return sorted(path.name for path in (self.folder / folder).iterdir() if not _is_passed_over(path.name))
+        except OSError as error:
+            self._bad(folder, f"cannot be read: {error.strerror}.")
+            return []
+
+    def _translated(self, folder: str, names: Iterable[str]) -> dict[str, dict[str, Source | None]]:
+        """Read the files `slug.md` and their translations, such as `slug.de.md`; return them by slug and language."""
+        found: dict[str, dict[str, Source | None]] = {}
+        for name in names:
+            slug, *language = name.removesuffix(".md").split(".")
+            if not name.endswith(".md"):
+                self._bad(f"{folder}/{name}", "expects a name that ends in .md.")
+            elif language and (len(language) > 1 or language[0] not in OTHER_LANGUAGES):
+                others = ", ".join(OTHER_LANGUAGES)
+                self._bad(f"{folder}/{name}", f"what stands before .md is a language: {others}, or none for English.")
+            else:
+                found.setdefault(slug, {})[language[0] if language else ENGLISH] = self._read(f"{folder}/{name}")
+        for slug, languages in list(found.items()):
+            if ENGLISH not in languages:
+                self._bad(f"{folder}/{slug}.{min(languages)}.md", f"translates {slug}.md, which is not there.")
+                del found[slug]
+        return found
+
+    # --- Things
+
+    def _strike(self, slug: str) -> None:
+        folder = f"strikes/{slug}"
+        if not (self.folder / folder).is_dir():
+            self._bad(folder, "is a file; each strike has a folder, with story.md in it.")
+            return
+        names = self._names(folder)
+        stories = [name for name in names if name.split(".")[0] == "story"]
+        for name in {*names} - {*stories, *OF_A_STRIKE}:
+            self._bad(f"{folder}/{name}", f"is no part of a strike{did_you_mean(name, ('story.md', *OF_A_STRIKE))}")
+        found = self._translated(folder, stories)
+        if "story.md" not in names:
+            self._bad(f"{folder}/story.md", "is missing.")
+        strike = self._thing(STRIKE, slug, found.get("story", {}))
+        for name, (key, kind) in OF_A_STRIKE.items():
+            if name in names and (source := self._read(f"{folder}/{name}")):
+                check_keys(source.table, (key,))
+                self._children(kind, source.table, key, strike)
+
+    def _pages(self, folder: str, kind: Kind, then: Callable[[Row, Table], None] | None = None) -> None:
+        """Plan the things of a folder of Markdown files; the name of a file is the slug."""
+        for slug, languages in self._translated(folder, self._names(folder)).items():
+            row = self._thing(kind, slug, languages)
+            if then and (source := languages[ENGLISH]):
+                then(row, source.table)
+
+    def _thing(self, kind: Kind, slug: str, languages: dict[str, Source | None]) -> Row:
+        tables = {language: source.name_body(kind.body) for language, source in languages.items() if source}
+        instance = self._stored(kind, slug)
+        if english := tables.pop(ENGLISH, None):
+            row = row_of(kind, english, instance, tables)
+            self._refer_all(row, english)
+            self.rows.append(row)
+        else:
+            row = Row(kind, instance)
+        self.things[kind.model, slug] = row
+        return row
+
+    def _list(self, name: str, key: str, kind: Kind, then: Callable[[Row, Table], None] | None = None) -> None:
+        """Plan the things of a file that is a list."""
+        if not (self.folder / name).exists() or not (source := self._read(name)):
+            return
+        check_keys(source.table, (key,))
+        lines: dict[str, int] = {}
+        for table in source.table.inners(key) or ():
+            slug = table.data["slug"].strip() if isinstance(table.data.get("slug"), str) else ""
+            if slug in lines:
+                table.report(f'"{slug}" is taken already, in line {lines[slug]}.', "slug")
+            row = row_of(kind, table, self._stored(kind, slug))
+            self._refer_all(row, table)
+            self.rows.append(row)
+            if slug:
+                lines.setdefault(slug, table.line("slug"))
+                self.things[kind.model, slug] = row
+            if then:
+                then(row, table)
+
+    @staticmethod
+    def _stored(kind: Kind, slug: str) -> Any:
+        return kind.model._default_manager.filter(slug=slug).first() or kind.model(slug=slug)
+
+    def _activist(self, activist: Row, table: Table) -> None:
+        if "aliases" in table.data:
+            names = self._kept(ALIAS, activist)
+            for index, name in table.texts("aliases").items():
+                row = self._child(ALIAS, activist, names.pop((name,), None))
+                row.instance.name = name
+                validate(row.instance, table, {"name": ("aliases", index)})
+            self._drop(ALIAS, names)
+        self._children(CHARGE, table, "charge", activist)
+
+    def _update(self, update: Row, table: Table) -> None:
+        if "activists" in table.data:
+            slugs = table.texts("activists").items()
+            found = [self._refer(table, Activist, slug, "activists", index) for index, slug in slugs]
+            update.many["activists"] = [row for row in found if row]
+
+    def _target(self, target: Row, table: Table) -> None:
+        email = target.instance.email.lower()
+        for (model, slug), other in self.things.items():
+            if model is Target and other is not target and email and other.instance.email.lower() == email:
+                table.report(f'"{email}" is the address of the target {slug} already; each has its own.', "email")
+        if not {*TARGET.others} & {*table.data}:
+            return
+        stored, taken = self._kept(TARGET_COUNTRY, target), set()
+        for how in TARGET.others:
+            for index, code in table.texts(how).items():
+                try:
+                    if country(code) in taken:
+                        raise ValidationError(f"{code} is in the list of seats already.")
+                except ValidationError as error:
+                    table.report(str(error.message), how, index)
+                    continue
+                taken.add(code)
+                row = self._child(TARGET_COUNTRY, target, stored.pop((code,), None))
+                row.instance.country, row.instance.kind = code, how
+        self._drop(TARGET_COUNTRY, stored)
+
+    def _letter(self, letter: Row, table: Table) -> None:
+        stored, taken = self._kept(ADDRESSEE, letter), set()
+        for rule in LETTER.others:
+            for index, slug in table.texts(rule).items():
+                if slug in taken:
+                    table.report(f'"{slug}" is an addressee already; a target gets the letter once.', rule, index)
+                elif target := self._refer(table, Target, slug, rule, index):
+                    row = self._child(ADDRESSEE, letter, stored.pop((target.instance.pk,), None))
+                    row.refers["target"] = target
+                    row.instance.rule = rule
+                taken.add(slug)
+        self._drop(ADDRESSEE, stored)
+        named = [rule for rule in LETTER.others if table.data.get(rule)]
+        if not named:
+            table.report(f"has no addressee: it expects a list of targets in one of {', '.join(LETTER.others)}.")
+        elif named == [Addressee.Rule.OWN_COUNTRY]:
+            message = "expects fallback or everybody beside it, else the letter of a supporter elsewhere goes nowhere."
+            table.report(message, "own_country")
+
+    def _fund(self, fund: Row, table: Table) -> None:
+        if account := table.inner("account"):
+            stored = None if fund.is_new else BankAccount.objects.filter(fund=fund.instance).first()
+            row = row_of(ACCOUNT, account, stored or BankAccount())
+            row.refers["fund"] = fund
+            self.rows.append(row)
+        self._gifts(fund, table)
+
+    def _gifts(self, fund: Row, table: Table) -> None:
+        """
+        Plan the gifts that are not booked yet.
+
+        What is booked is never changed. Each booked gift stands for one gift of the file with the same day, amount
+        and description; two like ones in the file are two gifts.
+        """
+        booked: list[Transaction] = []
+        if not fund.is_new:
+            Fund.objects.select_for_update().get(pk=fund.instance.pk)  # two loads at once: the second one waits
+            booked = list(Transaction.objects.filter(fund=fund.instance, amount_minor__gt=0).select_related("reversal"))
+        missing = []
+        for inner in table.inners("transaction") or ():
+            row = row_of(TRANSACTION, inner, Transaction(amount_minor=self._amount(inner)))
+            row.refers["fund"] = fund
+            gift = row.instance
+            if old := next((old for old in booked if _key(old) == _key(gift)), None):
+                booked.remove(old)
+                self.rows.append(Row(TRANSACTION, old))
+            else:
+                missing.append((inner, row))
+        for inner, row in missing:
+            standing = (old for old in booked if not hasattr(old, "reversal"))
+            if old := next((old for old in standing if _key(old)[:3] == _key(row.instance)[:3]), None):
+                inner.report(
+                    f'the same amount of the same day is booked already, as "{old.description}", and what is booked is '
+                    "never changed. Write that description here; or reverse the booked gift in the admin; or, if there "
+                    "were two gifts, record the second one in the admin."
+                )
+            self.rows.append(row)
+
+    @staticmethod
+    def _amount(table: Table) -> int:
+        """Return the amount in the currency's smallest unit."""
+        value, currency = table.data.get("amount"), table.data.get("currency")
+        way = ("amount",) if "amount" in table.data else ()
+        if not isinstance(value, int | Decimal) or isinstance(value, bool):
+            found = f"; found {described(value)}" if way else ", which is missing"
+            table.report(f"expects an amount such as 1500 or 1500.50{found}.", *way)
+            return 1
+        digits = money.exponent(currency) if isinstance(currency, str) else 2
+        minor = Decimal(value).scaleb(digits)
+        if not minor.is_finite() or not 0 < value <= money.MAXIMUM or minor % 1:
+            table.report(
+                f"expects an amount above 0 and up to {money.MAXIMUM}, with no more than {digits} decimals.", "amount"
+            )
+            return 1
+        return int(minor)
+
+    # --- Lists that belong to a thing: the file is the truth, rows that it does not have go
+
+    def _children(self, kind: Kind, table: Table, key: str, parent: Row) -> None:
+        """Plan the rows of the list [[key]]; a list that is not there is left alone."""
+        tables = table.inners(key)
+        if tables is None:
+            return
+        stored = self._kept(kind, parent)
+        lines: dict[tuple[Any, ...], int] = {}
+        for number, inner in enumerate(tables, 1):
+            identity = tuple(_plain(inner.data.get(name)) for name in kind.known_by)
+            if identity in lines:
+                inner.report(f"has the same {' and '.join(kind.known_by)} as the one in line {lines[identity]}.")
+            lines.setdefault(identity, inner.line())
+            given: dict[str, Any] = {"position": number} if hasattr(kind.model, "position") else {}
+            row = row_of(kind, inner, stored.pop(identity, None) or kind.model(), **given)
+            row.refers[kind.belongs_to] = parent
+            self.rows.append(row)
+            if kind is CHARGE:
+                self._children(STEP, inner, "step", row)
+        self._drop(kind, stored)
+
+    def _child(self, kind: Kind, parent: Row, stored: models.Model | None) -> Row:
+        row = Row(kind, stored or kind.model())
+        row.refers[kind.belongs_to] = parent
+        self.rows.append(row)
+        return row
+
+    @staticmethod
+    def _kept(kind: Kind, parent: Row) -> dict[tuple[Any, ...], models.Model]:
+        """Return the rows of the list that are in the database, by what they are known by."""
+        if parent.is_new:
+            return {}
+        rows = kind.model._default_manager.filter(**{kind.belongs_to: parent.instance})
+        return {tuple(_known(row, name) for name in kind.known_by): row for row in rows}
+
+    def _drop(self, kind: Kind, rows: dict[tuple[Any, ...], models.Model]) -> None:
+        self.gone += [(kind, row) for row in rows.values()]
+
+    # --- References
+
+    def _refer_all(self, row: Row, table: Table) -> None:
+        for name in row.kind.refers:
+            column: Any = row.kind.model._meta.get_field(name)
+            slug = table.data.get(name)
+            if isinstance(slug, str):
+                if thing := self._refer(table, column.related_model, slug.strip(), name):
+                    row.refers[name] = thing
+            elif name in table.data:
+                table.report(f"expects the slug of a {column.verbose_name}, in quotes; found {described(slug)}.", name)
+            elif not column.null:
+                table.report(f"{name} is missing: it expects the slug of a {column.verbose_name}.")
+
+    def _refer(self, table: Table, model: Any, slug: str, *way: str | int) -> Row | None:
+        """Return the thing with this slug, from the folder or the database; note when there is none."""
+        if row := self.things.get((model, slug)):
+            return row
+        if instance := model._default_manager.filter(slug=slug).first():
+            return self.things.setdefault((model, slug), Row(Kind(model), instance))
+        near = did_you_mean(slug, [other for kind, other in self.things if kind is model])
+        table.report(f'there is no {model._meta.verbose_name} "{slug}"{near}', *way)
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that can be compared with the database's."""
+    return value.strip() if isinstance(value, str) else str(value) if isinstance(value, list | dict) else value
+
+
+def _known(instance: Any, name: str) -> Any:
+    """Return a column, or an English text, of a row of a list."""
+    if isinstance(instance, TranslatableModel) and name in instance._parler_meta.get_translated_fields():
+        return instance.safe_translation_getter(name, language_code=ENGLISH)
+    return getattr(instance, name)
+
+
+def _key(gift: Transaction) -> tuple[Any, ...]:
+    """Return what makes two recorded gifts the same one."""
+    return gift.booked_on, gift.amount_minor, gift.currency, gift.description
