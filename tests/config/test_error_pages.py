@@ -1,0 +1,30 @@
+"""The pages for when something is broken. Without the mark `django_db` a query here would fail."""
+
+import pytest
+from django.test import RequestFactory
+from django.utils import translation
+from django.views import csrf, defaults
+
+
+@pytest.mark.parametrize("language", ["en", "de", "ar"])
+def test_the_page_for_our_own_failure_needs_no_database(language):
+    with translation.override(language):
+        response = defaults.server_error(RequestFactory().get("/"))
+
+    assert response.status_code == 500
+    assert "<h1>" in response.text
+    assert f'lang="{language}"' in response.text
+
+
+def test_the_page_for_a_bad_request_needs_no_database():
+    response = defaults.bad_request(RequestFactory().get("/"), Exception())
+
+    assert response.status_code == 400
+    assert "<h1>" in response.text
+
+
+def test_the_page_for_a_form_without_its_token_needs_no_database():
+    response = csrf.csrf_failure(RequestFactory().post("/"))
+
+    assert response.status_code == 403
+    assert "<h1>" in response.text

@@ -1,0 +1,181 @@
+"""The site in a real browser: a supporter's way through, and what every page promises."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.core.management import call_command
+from django.urls import reverse
+
+from campaign.models import Strike
+from donations.models import PledgeMail
+from protests.models import ConfirmationMail, Delivery, Letter
+from tests.factories import OrganiserFactory
+
+PHONE = {"width": 360, "height": 740}
+DESKTOP = {"width": 1280, "height": 800}
+
+
+@pytest.fixture(autouse=True)
+def demo(transactional_db):
+    call_command("load_campaign", settings.BASE_DIR / "demo", verbosity=0)
+
+
+def sign_form(page):
+    return page.locator("form:has([name=own_words])")
+
+
+def fill_in_letter(page):
+    form = sign_form(page)
+    form.locator("[name=name]").fill("Rosa Example")
+    form.locator("[name=email]").fill("rosa@example.org")
+    form.locator("[name=country]").select_option("DE")
+    form.locator("[name=own_words]").fill("My grandfather was a miner.")
+    form.locator("[name=consent_letter]").check()
+
+
+def press(form, name=""):
+    form.locator(f"button[name={name}]" if name else "button:not([name])").click()
+
+
+def mailed_path(view, queue):
+    return reverse(view, args=[queue.objects.get().token])
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_a_supporter_signs_a_letter_and_sees_where_it_stands(visitor, javascript):
+    page = visitor(java_script_enabled=javascript, viewport=PHONE).page
+    letter = Letter.objects.open().first()
+
+    page.goto("/")
+    page.locator(f"main a[href='{Strike.objects.first().get_absolute_url()}']").first.click()
+    page.locator(f"main a[href='{letter.get_absolute_url()}']").first.click()
+    fill_in_letter(page)
+    press(sign_form(page), "preview")
+    assert "My grandfather was a miner." in page.locator(".paper").first.inner_text()
+    assert page.locator("[name=own_words]").input_value() == "My grandfather was a miner."
+
+    press(sign_form(page))
+    page.goto(mailed_path("protests:confirm", ConfirmationMail))
+    assert Delivery.objects.count() == 0
+    page.locator("main form button").first.click()
+    assert Delivery.objects.count() > 0
+
+    page.goto(mailed_path("protests:receipt", ConfirmationMail))
+    receipt = page.locator("main").inner_text()
+    for delivery in Delivery.objects.select_related("target"):
+        assert delivery.target.name in receipt
+
+
+def supporters_way(page):
+    """Open each kind of page that a supporter meets; yield after each."""
+    page.goto("/")
+    yield
+    page.goto(Strike.objects.first().get_absolute_url())
+    yield
+    page.goto(Letter.objects.open().first().get_absolute_url())
+    yield
+    without_the_browsers_own_checks(page)
+    press(sign_form(page))
+    yield
+    fill_in_letter(page)
+    press(sign_form(page), "preview")
+    yield
+    press(sign_form(page))
+    yield
+    page.goto(mailed_path("protests:confirm", ConfirmationMail))
+    yield
+    page.locator("main form button").first.click()
+    yield
+    page.goto(mailed_path("protests:receipt", ConfirmationMail))
+    yield
+    page.goto(reverse("donations:fund"))
+    yield
+    page.goto(reverse("donations:pledge"))
+    yield
+    without_the_browsers_own_checks(page)
+    page.locator("main form button").last.click()
+    yield
+    page.locator("[name=name]").fill("Rosa Example")
+    page.locator("[name=email]").fill("rosa@example.org")
+    page.locator("[name=amount]").fill("25")
+    page.locator("main form [type=checkbox][required]").check()
+    page.locator("main form button").last.click()
+    yield
+    page.goto(mailed_path("donations:instructions", PledgeMail))
+    yield
+
+
+def without_the_browsers_own_checks(page):
+    page.evaluate("document.querySelectorAll('form').forEach(form => { form.noValidate = true })")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_supporters_way(visitor, scheme):
+    page = visitor(viewport=PHONE, color_scheme=scheme).page
+
+    found = []
+    for _ in supporters_way(page):
+        results = Axe().run(page)
+        found += [
+            f"{page.url}: {violation['id']}: {node['html']} {node['failureSummary']}"
+            for violation in results.response["violations"]
+            for node in violation["nodes"]
+        ]
+
+    assert found == []
+
+
+def links_to_pages(page, site):
+    """Return the paths of this site's pages that the open page links to, in its own language."""
+    prefixes = ("/admin/", "/dev/", *(f"/{code}/" for code, _name in settings.LANGUAGES))
+    for link in page.locator("a[href]").evaluate_all("links => links.map(link => link.href)"):
+        host, path = urlsplit(link).netloc, urlsplit(link).path
+        if host == urlsplit(site).netloc and not path.startswith(prefixes) and "." not in path and "feed" not in path:
+            yield path
+
+
+def test_no_page_is_wider_than_a_phone_or_sets_a_cookie(visitor):
+    phone = visitor(viewport=PHONE)
+    ahead, seen, too_wide = ["/", "/de/", "/ru/"], [], {}
+    while ahead:
+        path = ahead.pop()
+        phone.page.goto(path)
+        seen.append(path)
+        if phone.overflow() > 0:
+            too_wide[path] = phone.overflow()
+        ahead += sorted(set(links_to_pages(phone.page, phone.site)) - {*seen, *ahead})
+
+    assert {"/activists/", "/letters/", "/fund/", "/pickets/", "/privacy/", "/updates/"} <= set(seen)
+    assert too_wide == {}
+    assert phone.context.cookies() == []
+
+
+def test_the_organisers_desk_runs_clean_under_the_content_policy(visitor):
+    organiser = OrganiserFactory(username="organiser")
+    organiser.set_password("bread and roses")
+    organiser.save()
+    desk = visitor(viewport=DESKTOP)
+    page = desk.page
+
+    page.goto(reverse("admin:index"))
+    page.fill("[name=username]", "organiser")
+    page.fill("[name=password]", "bread and roses")
+    page.click("[type=submit]")
+    assert page.locator("#content-main").is_visible()
+    strike = Strike.objects.first()
+    for path in (
+        reverse("admin:campaign_strike_changelist"),
+        reverse("admin:campaign_strike_change", args=[strike.pk]),
+        reverse("admin:campaign_strike_delete", args=[strike.pk]),
+        reverse("admin:campaign_update_add"),
+        reverse("admin:protests_letter_changelist"),
+        reverse("admin:protests_letter_change", args=[Letter.objects.first().pk]),
+        reverse("admin:protests_delivery_changelist"),
+        reverse("admin:donations_transaction_add"),
+    ):
+        assert page.goto(path).status == 200
+    page.goto(reverse("admin:campaign_update_add"))
+    page.locator(".datetimeshortcuts a").first.click()
+    assert page.locator(".vDateField").first.input_value()
