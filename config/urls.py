@@ -4,9 +4,18 @@ from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import include, path
 
+from config import health
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.metrics),
+    path("dev/", include("outbox.urls")),
     *i18n_patterns(
+        path("", include("donations.urls")),
+        path("", include("protests.urls")),
+        path("", include("campaign.urls")),
         prefix_default_language=False,
     ),
 ]

@@ -1,0 +1,93 @@
+import runpy
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from environ import FileAwareEnv
+from environ.fileaware_mapping import FileAwareMapping
+
+PRODUCTION = {
+    "BASE_URL": "https://solidarity.example.org/",
+    "SECRET_KEY": "s" * 60,
+    "PRIVACY_KEYS": "new,old",
+    "PRIVACY_TAG_KEY": "t" * 40,
+}
+LIVE = {"MAIL_LIVE": "1", "EMAIL_URL": "smtp+tls://user:pass@relay.example.org:587", "MAIL_FROM": "letters@example.org"}
+OTHERS = ["DEVELOPMENT", "DEBUG", "PORT", "DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", *PRODUCTION, *LIVE]
+
+
+@pytest.fixture
+def read(monkeypatch, tmp_path):
+    """A function that reads the settings anew, with these environment variables alone."""
+
+    def read(**environment):
+        # It keeps what it has read from files for all who come after.
+        monkeypatch.setattr(FileAwareEnv, "ENVIRON", FileAwareMapping())
+        for name in OTHERS:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in {"VAR_DIR": str(tmp_path), **environment}.items():
+            monkeypatch.setenv(name, value)
+        return runpy.run_path(str(Path(settings.BASE_DIR, "config", "settings.py")))
+
+    return read
+
+
+@pytest.mark.parametrize("missing", PRODUCTION)
+def test_production_does_not_start_without_its_secrets_and_its_address(read, missing):
+    with pytest.raises(ImproperlyConfigured, match=missing):
+        read(**{name: value for name, value in PRODUCTION.items() if name != missing})
+
+
+@pytest.mark.parametrize("missing", ["EMAIL_URL", "MAIL_FROM"])
+def test_going_live_needs_a_relay_and_a_sender(read, missing):
+    with pytest.raises(ImproperlyConfigured, match=missing):
+        read(**PRODUCTION, **{name: value for name, value in LIVE.items() if name != missing})
+
+
+def test_production_is_a_sandbox_by_default_and_protects_itself(read):
+    found = read(**PRODUCTION)
+    assert not found["DEBUG"]
+    assert not found["MAIL_LIVE"]
+    assert found["EMAIL_HOST"] == "127.0.0.1"
+    assert found["ALLOWED_HOSTS"] == ["solidarity.example.org"]
+    assert found["SECURE_SSL_REDIRECT"]
+    assert found["SESSION_COOKIE_SECURE"]
+    assert found["CSRF_COOKIE_SECURE"]
+    assert found["PRIVACY_KEYS"] == ["new", "old"]
+
+
+def test_going_live_uses_the_relay(read):
+    found = read(**PRODUCTION, **LIVE)
+    assert found["MAIL_LIVE"]
+    assert (found["EMAIL_HOST"], found["EMAIL_PORT"], found["EMAIL_USE_TLS"]) == ("relay.example.org", 587, True)
+    assert (found["EMAIL_HOST_USER"], found["EMAIL_HOST_PASSWORD"]) == ("user", "pass")
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "PRIVACY_TAG_KEY", "METRICS_TOKEN"])
+def test_a_secret_can_come_from_a_file(read, tmp_path, name):
+    (tmp_path / "secret").write_text("from the file\n")
+    environment = {**PRODUCTION, f"{name}_FILE": str(tmp_path / "secret")}
+    environment.pop(name, None)
+    assert read(**environment)[name] == "from the file"
+
+
+def test_the_database_can_come_from_a_file(read, tmp_path):
+    (tmp_path / "secret").write_text("postgres://solidarity:pa%2Fss@db/solidarity\n")
+    database = read(**PRODUCTION, DATABASE_URL_FILE=str(tmp_path / "secret"))["DATABASES"]["default"]
+    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert (database["HOST"], database["NAME"], database["PASSWORD"]) == ("db", "solidarity", "pa/ss")
+
+
+def test_development_makes_its_secrets_once_and_keeps_them_from_others(read, tmp_path):
+    first, second = read(DEVELOPMENT="1"), read(DEVELOPMENT="1")
+    for name in ("SECRET_KEY", "PRIVACY_KEYS", "PRIVACY_TAG_KEY"):
+        assert first[name] == second[name]
+        assert (tmp_path / "secrets" / name.lower()).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_port_is_in_the_address_and_the_sink_beside_it(read):
+    found = read(DEVELOPMENT="1", PORT="8100")
+    assert found["BASE_URL"] == "http://127.0.0.1:8100"
+    assert (found["EMAIL_HOST"], found["EMAIL_PORT"]) == ("127.0.0.1", 9100)
