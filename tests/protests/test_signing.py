@@ -1,15 +1,15 @@
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 import time_machine
-from django.db import connections
+from django.test import Client
 from django.utils import timezone
 
 from outbox.models import State
 from protests import consent, signing
 from protests.models import Addressee, ConfirmationMail, Delivery, LetterText, Signature
 from tests.factories import AddresseeFactory, LetterFactory, SignatureFactory, TargetFactory
+from tests.threads import at_once
 
 NORA = {
     "name": "Nora Berg",
@@ -304,24 +304,13 @@ class TestWithdrawing:
         assert Signature.objects.counted().exists()
 
 
-def at_once(count, act):
-    """Run `act(number)` in `count` threads, each with a database connection of its own."""
-
-    def run(number):
-        try:
-            return act(number)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
-
-
 @pytest.mark.django_db(transaction=True)
 class TestAtOnce:
-    def test_fifty_posts_of_the_same_person_give_one_signature_and_one_mail(self, letter):
-        at_once(50, lambda number: signing.sign(letter, **{**NORA, "own_words": f"Words {number}"}))
+    def test_fifty_posts_of_the_same_person_give_one_signature_and_one_mail(self, letter, posted):
+        answers = at_once(50, lambda _number: Client().post(letter.get_absolute_url(), posted))
 
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.content for answer in answers}) == 1
         assert Signature.objects.count() == 1
         assert ConfirmationMail.objects.count() == 1
 
