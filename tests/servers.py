@@ -5,11 +5,13 @@ The servers that the suite runs on: `pytest --on=sqlite` (the default) or `pytes
 wheels or from binaries found on this machine, on sockets in a temporary folder, and stopped with the run.
 """
 
+import ctypes
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
@@ -72,7 +74,7 @@ def postgres():
                 ],
                 stdout=out,
                 stderr=out,
-                process_group=0,  # Ctrl-C is for the tests, which still need it to finish
+                preexec_fn=end_with_the_tests,  # noqa: PLW1509 - no thread runs yet
                 **how,
             )
         try:
@@ -94,7 +96,7 @@ def valkey():
                 [valkey_binary(), "--port", "0", "--unixsocket", f"{folder}/socket", "--save", "", "--dir", folder],
                 stdout=out,
                 stderr=out,
-                process_group=0,
+                preexec_fn=end_with_the_tests,  # noqa: PLW1509 - no thread runs yet
             )
         try:
             until(Path(folder, "socket").exists, server, log)
@@ -136,6 +138,13 @@ def reachable(binaries, folder):
         if copied.exists():
             shutil.copytree(copied, folder / copied.relative_to(wheel.parent), symlinks=True)
     return folder / binaries.relative_to(wheel.parent)
+
+
+def end_with_the_tests():
+    """In the new process: leave Ctrl-C to the tests, which finish first; but stop when they are killed."""
+    os.setpgid(0, 0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG
 
 
 def until(true, server, log, seconds=30):
