@@ -2,7 +2,9 @@
 
 import os
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 
 def read_or_make(path: Path) -> str:
@@ -13,14 +15,9 @@ def read_or_make(path: Path) -> str:
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(urlsafe_b64encode(os.urandom(32)))
-        try:
-            path.hardlink_to(fresh)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
+        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as fresh:  # its mode is 0600
+            fresh.write(urlsafe_b64encode(os.urandom(32)))
+            fresh.flush()
+            with suppress(FileExistsError):
+                path.hardlink_to(fresh.name)
     return path.read_text().strip()
