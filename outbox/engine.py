@@ -13,8 +13,10 @@ SMTP cannot promise exactly once. The promise here: no mail is lost, and none is
 
 import logging
 import random
+import re
 import secrets
 import time
+from collections import deque
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -51,19 +53,21 @@ def queues() -> list[Queue]:
     return [model for model in apps.get_models() if issubclass(model, OutgoingMail)]
 
 
-def send_due(queue: Queue) -> bool:
+def send_due(*some: Queue) -> bool:
     """
-    Send what is due in `queue`, for RUN_SECONDS at the most. Return whether there may be more to send at once.
+    Send what is due in these queues, for RUN_SECONDS at the most. Return whether there may be more to send at once.
 
-    Must not run in a transaction: what happened to a mail has to be committed mail by mail.
+    The queues take turns batch by batch: who has just signed does not wait for ten thousand letters. Must not run in
+    a transaction: what happened to a mail has to be committed mail by mail.
     """
-    settle_expired(queue)
+    for queue in some:
+        settle_expired(queue)
     deadline = time.monotonic() + RUN_SECONDS
+    turns = deque(some)
     with Connection() as connection:
-        while time.monotonic() < deadline:
+        while turns and time.monotonic() < deadline:
+            queue = turns.popleft()
             lease, mails = claim(queue, BATCH)
-            if not mails:
-                return False
             try:
                 _send_batch(connection, lease, mails, deadline)
             except Unavailable as error:
@@ -72,7 +76,9 @@ def send_due(queue: Queue) -> bool:
                 return False
             finally:
                 _release(queue, lease)
-    return True
+            if mails:
+                turns.append(queue)
+    return bool(turns)
 
 
 def settle_expired(queue: Queue) -> None:
@@ -126,7 +132,8 @@ def _send_one(connection: Connection, lease: str, mail: OutgoingMail) -> None:
     except DatabaseError:
         raise
     except Withdrawn as reason:
-        _record(lease, mail, State.CANCELLED, reply=str(reason))
+        doubt: dict[str, Any] = {"handing_over_at": mail.maybe_left_at} if mail.maybe_left_at else {}
+        _record(lease, mail, State.IN_DOUBT if doubt else State.CANCELLED, reply=str(reason), **doubt)
         return
     except Exception as error:  # noqa: BLE001 - one poisoned message must not stop the queue behind it
         # The words of the error may hold a name or an address: its kind alone is kept.
@@ -224,10 +231,4 @@ def _backoff(attempt: int) -> timedelta:
 def _scrubbed(reply: Reply, rcpt_to: str) -> str:
     """Return the server's words without the recipient's address, which servers like to repeat."""
     local_part = rcpt_to.rpartition("@")[0]
-    text = reply.text
-    for address in (rcpt_to, local_part):
-        at = text.casefold().find(address.casefold())
-        while at >= 0:
-            text = f"{text[:at]}…{text[at + len(address) :]}"
-            at = text.casefold().find(address.casefold())
-    return text
+    return re.sub(rf"{re.escape(rcpt_to)}|\b{re.escape(local_part)}\b", "…", reply.text, flags=re.IGNORECASE)

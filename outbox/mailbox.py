@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from functools import cached_property
 from itertools import count
@@ -15,6 +18,7 @@ from django.conf import settings
 
 # The oldest messages go first, so that a sandbox left running never fills the disk.
 KEPT = 2000
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,8 @@ class Caught:
         """Decoded headers; the values of one that is there several times are joined by line breaks."""
         found: dict[str, list[str]] = {}
         spelt: dict[str, str] = {}
-        for name, value in self.message.items():
-            found.setdefault(spelt.setdefault(name.casefold(), name), []).append(str(value))
+        for name, value in self.message.raw_items():
+            found.setdefault(spelt.setdefault(name.casefold(), name), []).append(_decoded(str(value)))
         return {name: "\n".join(values) for name, values in found.items()}
 
     @property
@@ -52,6 +56,19 @@ class Caught:
     @property
     def received(self) -> datetime:
         return datetime.fromisoformat(self.received_at)
+
+
+def _decoded(value: str) -> str:
+    """
+    Return a header's value as people read it.
+
+    The email package's own headers put blanks between the encoded words of a name (Python 3.11).
+    """
+    line = _FOLD.sub("", value).encode("ascii", "surrogateescape").decode(errors="replace").strip()
+    try:
+        return str(make_header(decode_header(line))).strip()
+    except (HeaderParseError, LookupError, ValueError):  # such as an unknown charset
+        return line
 
 
 def folder() -> Path:

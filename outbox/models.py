@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -55,7 +56,14 @@ class OutgoingMailQuerySet(models.QuerySet[Any]):
         return self.filter(state=State.IN_DOUBT)
 
     def cancel(self) -> int:
-        """Withdraw what has not left; return how many. A mail that a worker holds is not touched."""
+        """
+        Withdraw what has not left; return how many. A mail that a worker holds is not touched.
+
+        One that waits to be sent again, and may have left before, is not sent again; it is in doubt as it was.
+        """
+        self.waiting().filter(maybe_left_at__isnull=False).update(
+            state=State.IN_DOUBT, handing_over_at=F("maybe_left_at")
+        )
         return self.waiting().update(state=State.CANCELLED, settled_at=timezone.now())
 
     def send_again(self) -> int:
@@ -68,6 +76,7 @@ class OutgoingMailQuerySet(models.QuerySet[Any]):
             state=State.QUEUED,
             next_attempt_at=timezone.now(),
             queued_at=timezone.now(),
+            maybe_left_at=Coalesce(F("handing_over_at"), F("maybe_left_at")),
             handing_over_at=None,
             settled_at=None,
             lease="",
@@ -94,6 +103,8 @@ class OutgoingMail(models.Model):
     leased_until = models.DateTimeField(null=True, editable=False)
     # Set just before the final dot of DATA goes out: from here on, the message may have arrived.
     handing_over_at = models.DateTimeField(_("handed over"), null=True, editable=False)
+    # Set when a mail in doubt is sent again: whatever becomes of it now, it may have arrived before.
+    maybe_left_at = models.DateTimeField(_("may have left before"), null=True, editable=False)
     settled_at = models.DateTimeField(_("settled"), null=True, editable=False)
     reply_code = models.PositiveSmallIntegerField(_("reply code"), null=True, editable=False)
     # The server's words, without the recipient's address; or our own reason where no server was asked.
@@ -114,6 +125,7 @@ class OutgoingMail(models.Model):
             "lease",
             "leased_until",
             "handing_over_at",
+            "maybe_left_at",
             "settled_at",
             "reply_code",
             "reply",

@@ -117,8 +117,8 @@ class Connection:
         """
         smtp = self._begin(mail_from)
         try:
-            self._expect(smtp.rcpt(rcpt_to), 250, 251)
-            self._expect(smtp.docmd("DATA"), 354)
+            self._expect(smtp.rcpt(rcpt_to), "2")
+            self._expect(smtp.docmd("DATA"), "3")
             smtp.send(_dot_stuffed(content))
         except (smtplib.SMTPServerDisconnected, OSError) as error:
             self._drop()
@@ -141,18 +141,23 @@ class Connection:
             if kept:
                 return self._begin(mail_from)
             raise Unavailable(_words(error)) from error
-        if code != 250:  # of our sender, not of this message
+        if not 200 <= code < 300:  # of our sender, not of this message
             self._drop()
             if kept and code == 421:
                 return self._begin(mail_from)
             raise Unavailable(f"{code} {text.decode(errors='replace')}")
         return smtp
 
-    def _expect(self, answer: tuple[int, bytes], *codes: int) -> None:
+    def _expect(self, answer: tuple[int, bytes], kind: str) -> None:
+        """Go on if the answer is of this kind (its first digit); raise Broken if it is none of SMTP's."""
         reply = Reply(answer[0], answer[1].decode(errors="replace"))
-        if reply.code not in codes:
-            self._end_transaction(reply)
-            raise Refused(reply)
+        if _kind(reply) == kind:
+            return
+        if _kind(reply) not in {"4", "5"}:
+            self._drop()
+            raise Broken(f"The server's answer makes no sense: {reply.text}")
+        self._end_transaction(reply)
+        raise Refused(reply)
 
     def _end_transaction(self, reply: Reply) -> None:
         """Make the connection ready for the next message, or give it up: 421 means that the server closes it."""
@@ -179,11 +184,19 @@ class Connection:
             self._drop()
             raise InDoubt(_words(error)) from error
         reply = Reply(code, text.decode(errors="replace"))
-        if code != 250:
-            if code == 421:
-                self._drop()
-            raise Refused(reply)
-        return reply
+        if _kind(reply) == "2":
+            return reply
+        if _kind(reply) not in {"4", "5"}:
+            self._drop()
+            raise InDoubt(f"The server's answer makes no sense: {reply.text}")
+        if code == 421:
+            self._drop()
+        raise Refused(reply)
+
+
+def _kind(reply: Reply) -> str:
+    """Return the first digit of a reply's code; smtplib gives the code -1 to what is no reply at all."""
+    return str(reply.code)[0]
 
 
 def _dot_stuffed(content: bytes) -> bytes:

@@ -5,7 +5,6 @@ from typing import Any
 
 from celery import shared_task
 from celery.contrib.django.task import DjangoTask
-from django.apps import apps
 from kombu.exceptions import OperationalError
 
 from outbox import engine
@@ -24,11 +23,12 @@ class Bell(DjangoTask):
             return None
 
 
-@shared_task(base=Bell)
-def send(queue: str) -> None:
-    """Send what is due in the queue with the label `app.model`."""
-    if engine.send_due(apps.get_model(queue)):
-        send.delay(queue)
+# A bell that nobody heard within a minute is not worth hearing: the sweep has rung since.
+@shared_task(base=Bell, expires=60)
+def send(queue: str = "") -> None:
+    """Send what is due, first in the queue with the label `app.model`, in turns with all others."""
+    if engine.send_due(*sorted(engine.queues(), key=lambda model: model._meta.label_lower != queue)):
+        send.delay()
 
 
 @shared_task(base=Bell)
@@ -36,5 +36,5 @@ def sweep() -> None:
     """Look at every queue, in case a bell was not heard."""
     for queue in engine.queues():
         engine.settle_expired(queue)
-        if queue._default_manager.due().exists():
-            send.delay(queue._meta.label_lower)
+    if any(queue._default_manager.due().exists() for queue in engine.queues()):
+        send.delay()

@@ -1,11 +1,31 @@
 """Model fields for personal data: encrypted text, and keyed tags that can be compared but not read."""
 
+import logging
 from functools import lru_cache
 from typing import Any
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models
+
+logger = logging.getLogger(__name__)
+
+UNREADABLE = "⟦unreadable⟧"
+
+
+class Unreadable(str):
+    """
+    What stands for a text whose key is lost: pages and queues go on, and no mail is sent with it.
+
+    Saved again, it is stored as it was, so that nothing is lost should the key turn up.
+    """
+
+    stored: str
+
+    def __new__(cls, stored: str) -> "Unreadable":
+        text = super().__new__(cls, UNREADABLE)
+        text.stored = stored
+        return text
 
 
 @lru_cache(maxsize=4)
@@ -27,11 +47,17 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
     """
 
     def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, Unreadable):
+            return value.stored
         value = super().get_prep_value(value)
         return cipher().encrypt(value.encode()).decode() if value else value
 
     def from_db_value(self, value: str | None, expression: object, connection: object) -> str | None:
-        return cipher().decrypt(value.encode()).decode() if value else value
+        try:
+            return cipher().decrypt(value.encode()).decode() if value else value
+        except InvalidToken:
+            logger.error("%s cannot be decrypted: its key is not among PRIVACY_KEYS.", self)
+            return Unreadable(value or "")
 
     def get_lookup(self, lookup_name: str) -> Any:
         if lookup_name == "exact":

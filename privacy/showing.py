@@ -1,5 +1,7 @@
 """How a person appears in public, as they chose."""
 
+from privacy.fields import UNREADABLE
+
 
 def initials(name: str) -> str:
     """Return "N. B." for "Nora Berg"."""
@@ -8,4 +10,6 @@ def initials(name: str) -> str:
 
 def shown(name: str, display: str) -> str:
     """Return what may stand on a public page for `display` public, initials or anonymous; "" where nothing may."""
+    if name == UNREADABLE:
+        return ""
     return {"public": name, "initials": initials(name)}.get(display, "")

@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from cryptography.fernet import Fernet
 from django.db import connection, connections, transaction
 from django.db.utils import IntegrityError
 from django.utils import timezone
@@ -391,3 +392,92 @@ def test_no_letter_leaves_without_the_name_of_its_signer(sink, deliveries):
 
     assert states() == [State.CANCELLED]
     assert sink.taken == []
+
+
+@pytest.mark.parametrize(
+    ("rcpt_to", "words", "kept"),
+    [
+        ("m@example.org", "5.1.1 ß m <M@Example.org> mailbox", "5.1.1 ß … <…> mailbox"),
+        ("info@example.org", "ﬃﬃ info@example.org unknown", "ﬃﬃ … unknown"),
+        ("a+b.c@example.org", "no such user a+b.c", "no such user …"),
+    ],
+)
+def test_a_reply_is_kept_without_the_address(rcpt_to, words, kept):
+    assert engine._scrubbed(engine.Reply(550, words), rcpt_to) == kept
+
+
+def test_a_server_that_talks_nonsense_does_not_stop_the_queue(sink, deliveries):
+    bad, good = deliveries(2)
+    sink.on_rcpt = lambda rcpt: "garbage" if rcpt == bad.target.email else None
+
+    engine.send_due(Delivery)
+
+    assert states() == [State.DEFERRED, State.ACCEPTED]
+    assert len(sink.to(good.target.email)) == 1
+
+
+def test_nonsense_after_the_dot_is_in_doubt(sink, deliveries):
+    deliveries(1)
+    sink.on_data = lambda rcpt, content: "garbage"
+
+    engine.send_due(Delivery)
+
+    assert states() == [State.IN_DOUBT]
+
+
+def test_every_positive_answer_to_the_dot_is_acceptance(sink, deliveries):
+    deliveries(1)
+    sink.on_data = lambda rcpt, content: "200 accepted"
+
+    engine.send_due(Delivery)
+
+    assert states() == [State.ACCEPTED]
+
+
+def test_a_mail_to_a_person_does_not_wait_for_a_backlog_of_letters(sink, deliveries, text):
+    deliveries(3 * engine.BATCH)
+    mail = ConfirmationMailFactory(signature__text=text)
+
+    engine.send_due(Delivery, ConfirmationMail)
+
+    assert mail.message_id in sink.message_ids()[: engine.BATCH + 1]
+    assert len(sink.taken) == 3 * engine.BATCH + 1
+
+
+def test_what_may_have_left_before_is_never_called_withdrawn_before_it_was_sent(sink, deliveries):
+    deliveries(1)
+    sink.drop_after_taking = lambda rcpt: True
+    engine.send_due(Delivery)
+    Delivery.objects.all().send_again()
+
+    assert Delivery.objects.all().cancel() == 0
+
+    assert states() == [State.IN_DOUBT]
+    assert engine.send_due(Delivery) is False
+    assert len(sink.taken) == 1
+
+
+def test_a_withdrawn_letter_that_may_have_left_before_goes_back_in_doubt(sink, deliveries):
+    (mail,) = deliveries(1)
+    sink.drop_after_taking = lambda rcpt: True
+    engine.send_due(Delivery)
+    Delivery.objects.all().send_again()
+    mail.signature.withdrawn_at = timezone.now()
+    mail.signature.save()
+
+    engine.send_due(Delivery)
+
+    assert states() == [State.IN_DOUBT]
+    assert len(sink.taken) == 1
+
+
+def test_a_row_whose_key_is_lost_is_set_aside_and_the_queue_goes_on(sink, text, settings):
+    keys = settings.PRIVACY_KEYS
+    settings.PRIVACY_KEYS = [Fernet.generate_key().decode()]
+    DeliveryFactory(signature__text=text, signature__own_words="Free her")
+    settings.PRIVACY_KEYS = keys
+    DeliveryFactory(signature__text=text)
+
+    engine.send_due(Delivery)
+
+    assert states() == [State.FAILED, State.ACCEPTED]

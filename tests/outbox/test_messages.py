@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outbox.messages import one_line, plain_text
+from privacy.fields import UNREADABLE
 
 PARTS = {
     "to": "embassy@example.org",
@@ -114,3 +115,24 @@ def test_whatever_is_typed_stays_in_its_place(name):
     assert len(message["From"].addresses) == 1
     assert len(message.items()) == 9
     assert " ".join(message["Subject"].split()) == one_line(name)
+
+
+def test_a_folded_header_begins_on_its_own_line():
+    head = plain_text(**{**PARTS, "subject": "Босатыңыздар! " * 10, "from_name": "x" * 200}).as_bytes()
+
+    assert not any(line.rstrip().endswith(b":") for line in head.split(b"\r\n\r\n")[0].split(b"\r\n"))
+
+
+def test_a_header_is_one_header():
+    message = plain_text(**PARTS)
+
+    with pytest.raises(ValueError, match="X-Test"):
+        message["X-Test"] = "a\r\nBcc: v@v.org"
+    with pytest.raises(ValueError, match="X-Test"):
+        message["X-Test"] = "ä"
+
+
+@pytest.mark.parametrize("part", ["body", "subject", "from_name"])
+def test_nothing_is_sent_that_could_not_be_decrypted(part):
+    with pytest.raises(ValueError, match="decrypted"):
+        plain_text(**{**PARTS, part: f"x {UNREADABLE}"}).as_bytes()

@@ -1,8 +1,10 @@
 import pytest
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet
 from django.core.exceptions import FieldError
 from django.db import IntegrityError, connection
 
+from privacy.fields import UNREADABLE
+from privacy.showing import shown
 from protests.models import Signature
 from tests.factories import SignatureFactory
 
@@ -44,12 +46,19 @@ def test_a_new_key_writes_and_an_old_one_still_reads(settings):
     assert Signature.objects.get(pk=signature.pk).name == "Nora Berg"
 
 
-def test_without_the_key_nothing_can_be_read(settings):
-    SignatureFactory()
+def test_without_the_key_a_text_is_marked_as_unreadable_and_kept(settings):
+    signature = SignatureFactory(name="Nora Berg")
+    keys = settings.PRIVACY_KEYS
     settings.PRIVACY_KEYS = [Fernet.generate_key().decode()]
 
-    with pytest.raises(InvalidToken):
-        Signature.objects.get()
+    lost = Signature.objects.get()
+    assert lost.name == UNREADABLE
+    assert shown(lost.name, "public") == shown(lost.name, "initials") == ""
+    lost.save()
+    settings.PRIVACY_KEYS = keys
+
+    signature.refresh_from_db()
+    assert signature.name == "Nora Berg"
 
 
 def test_comparing_ciphertext_is_an_error_not_an_empty_answer():
