@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import ValidationError
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -72,11 +75,38 @@ class StrikeFilter(admin.SimpleListFilter):
         return [(str(strike.pk), str(strike)) for strike in Strike.objects.prefetch_related("translations")]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        value = self.value() or ""
-        return queryset.filter(strike=value) if value.isdecimal() else queryset
+        value = self.value()
+        return queryset.filter(strike=value) if value in dict(self.lookup_choices) else queryset
 
 
-class PublishedAdmin(TranslatableAdmin):
+class SafeAddresses:
+    """Reads only what makes sense from an address: one typed by hand, or cut in a mail, is no error of the program."""
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        try:
+            return super().get_changelist_instance(request)  # type: ignore[misc]
+        except (ValueError, OverflowError) as error:  # a year 9999, a number that no column holds
+            raise IncorrectLookupParameters(error) from error
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.GET.get("language") not in dict(settings.LANGUAGES):  # parler would take any
+            query = request.GET.copy()
+            query.pop("language", None)
+            request.GET = query  # type: ignore[assignment]
+        return super().changeform_view(request, *args, **kwargs)  # type: ignore[misc]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)  # type: ignore[misc]
+        for field in self.opts.concrete_fields:  # type: ignore[attr-defined]
+            if isinstance(initial.get(field.name), str):
+                try:
+                    initial[field.name] = field.to_python(initial[field.name])
+                except ValidationError:
+                    del initial[field.name]
+        return initial
+
+
+class PublishedAdmin(SafeAddresses, TranslatableAdmin):
     """What readers see from a date on: its state, a look at it before, and publishing many rows at once."""
 
     date_hierarchy = "published_at"
@@ -133,7 +163,7 @@ class PublishedAdmin(TranslatableAdmin):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(TranslatableAdmin):
+class CampaignAdmin(SafeAddresses, TranslatableAdmin):
     """The one row: the list leads straight to it."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -208,7 +238,7 @@ class ChargeUpdateInline(TranslatableStackedInline):
 
 
 @admin.register(Charge)
-class ChargeAdmin(TranslatableAdmin):
+class ChargeAdmin(SafeAddresses, TranslatableAdmin):
     list_display = ("__str__", "activist", "stands_at", "language_column")
     list_filter = ("updates__stage", "activist")
     list_select_related = ("activist",)

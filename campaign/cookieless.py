@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
@@ -21,7 +22,18 @@ def is_from_another_site(request: HttpRequest) -> bool:
     if site := request.headers.get("Sec-Fetch-Site"):
         return site not in {"same-origin", "none"}
     origin = request.headers.get("Origin", "null")
-    return origin != "null" and urlsplit(origin).netloc != request.get_host()
+    try:
+        return origin != "null" and urlsplit(origin).netloc != request.get_host()
+    except ValueError:  # no origin that a browser would send
+        return True
+
+
+def _is_readable(request: HttpRequest) -> bool:
+    """Whether the form can be read: its fields may name character sets that do not exist (RFC 5987)."""
+    try:
+        return request.POST is not None
+    except LookupError:
+        return False
 
 
 def cookieless(view: View) -> View:
@@ -36,6 +48,8 @@ def cookieless(view: View) -> View:
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST" and is_from_another_site(request):
             return render(request, "campaign/other_site.html", status=403)
+        if request.method == "POST" and not _is_readable(request):
+            raise BadRequest
         return view(request, *args, **kwargs)
 
     return csrf_exempt(wrapped)

@@ -12,6 +12,7 @@ from privacy.registry import rules
 # A column whose own name would tell a reader nothing.
 COLUMNS = {
     "email_tag": _("fingerprint of the e-mail address, which cannot be turned back into it"),
+    "recipient_tag": _("fingerprint of the mailbox, which cannot be turned back into its address"),
     "token": _("secret part of the mailed link"),
 }
 # From when the days count, by the last part of a rule's `after`.

@@ -11,29 +11,16 @@ from django.views.decorators.http import require_safe
 
 from campaign import keeping
 from campaign.models import Activist, Document, MessageOfSupport, PublishedQuerySet, Strike, Update
+from campaign.previewing import is_preview
 from campaign.searching import named
 
 NEWEST = 5
 UPDATES_PER_PAGE = 20
 
 
-def _is_preview(request: HttpRequest, queryset: PublishedQuerySet) -> bool:
-    """
-    Whether an organiser asks for a page that may not be published.
-
-    The session is looked at only if the address says `preview`, so that a page for readers never depends on a cookie.
-    """
-    if request.GET.get("preview") != "1":
-        return False
-    label = queryset.model._meta
-    return request.user.is_staff and any(
-        request.user.has_perm(f"{label.app_label}.{act}_{label.model_name}") for act in ("view", "change")
-    )
-
-
 def _page(request: HttpRequest, template: str, queryset: PublishedQuerySet, slug: str, name: str) -> HttpResponse:
     """Show one row as `name` if it is published, or to an organiser who asks for the preview."""
-    preview = _is_preview(request, queryset)
+    preview = is_preview(request, queryset.model)
     row: Any = get_object_or_404(queryset if preview else queryset.published(), slug=slug)
     is_draft = preview and not queryset.published().filter(pk=row.pk).exists()
     response = render(request, template, {name: row, "is_draft": is_draft})

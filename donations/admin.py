@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableStackedInline
 
-from campaign.admin import PublishedAdmin, StateFilter
+from campaign.admin import PublishedAdmin, SafeAddresses, StateFilter
 from donations import giving, money, references
 from donations.models import BankAccount, Fund, Pledge, PledgeMail, Transaction
 from outbox.admin import OutgoingMailAdmin
@@ -152,6 +152,9 @@ class PledgeMailAdmin(OutgoingMailAdmin):
     list_select_related = ("pledge",)
     search_fields = ("message_id", "pledge__number")
 
+    def about(self, mail: PledgeMail) -> str:
+        return mail.pledge.number
+
 
 class TransactionForm(forms.ModelForm):
     """What arrived, with the amount as people write it."""
@@ -179,7 +182,7 @@ class TransactionForm(forms.ModelForm):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(admin.ModelAdmin):
+class TransactionAdmin(SafeAddresses, admin.ModelAdmin):
     """The organiser records what arrived. What is posted stays: a mistake is reversed, and both entries are seen."""
 
     form = TransactionForm

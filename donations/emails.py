@@ -20,6 +20,7 @@ def instructions(mail: PledgeMail) -> PlainText:
     """
     pledge = mail.pledge
     with translation.override(pledge.locale):
+        pledge.fund.set_current_language(pledge.locale)
         context = {
             "pledge": pledge,
             "fund": pledge.fund,

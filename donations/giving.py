@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from django.contrib.auth.models import User
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.db.models import Sum
 from django.db.transaction import atomic
 from django.utils import timezone
@@ -13,14 +13,13 @@ from django.utils import timezone
 from donations.consent import VERSION
 from donations.models import LINK_FOR, Fund, Pledge, PledgeMail, Transaction
 from donations.references import new_number
+from outbox import capping
 from outbox.tasks import send
-from privacy.addresses import address_tag
+from privacy.addresses import address_tag, mailbox_tag
 from privacy.showing import shown
 from privacy.tags import new_token, tag
 
-# Somebody else's address can be typed into the form: what one mailbox gets is capped, over all funds.
 MAIL_AGAIN_AFTER = timedelta(minutes=10)
-MAILS_A_DAY = 3
 
 
 class AlreadyReversedError(Exception):
@@ -46,10 +45,10 @@ def pledge(
     The same pledge of the same person on the same day is one pledge: it is returned as it was first made, because
     whoever sends it again need not be its giver. Its mail is written again as far as the caps allow.
     """
-    email_tag = address_tag(email)
+    email_tag, mailbox = address_tag(email), mailbox_tag(email)
     now = timezone.now()
     with atomic():
-        _take_turns(email_tag)
+        capping.take_turns(mailbox)
         made, _created = Pledge.objects.get_or_create(
             fund=fund,
             email_tag=email_tag,
@@ -70,24 +69,17 @@ def pledge(
                 "created_at": now,
             },
         )
-        if _may_write_to(made):
+        if not capping.has_had_enough(mailbox) and not _mailed_just_now(made):
             token = new_token()
             PledgeMail.objects.create(
-                pledge=made, token=token, token_hash=tag("token", token), expires_at=now + LINK_FOR
+                pledge=made,
+                token=token,
+                token_hash=tag("token", token),
+                expires_at=now + LINK_FOR,
+                recipient_tag=mailbox,
             )
             send.delay_on_commit(PledgeMail._meta.label_lower)
     return made
-
-
-def _take_turns(email_tag: str) -> None:
-    """
-    Let the pledges of one address pass one after the other, or posts sent at once would slip through the mail caps.
-
-    SQLite has a single writer anyway.
-    """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(email_tag[:15], 16)])
 
 
 def _unused_number() -> str:
@@ -96,12 +88,8 @@ def _unused_number() -> str:
     return number
 
 
-def _may_write_to(made: Pledge) -> bool:
-    now = timezone.now()
-    if made.mails.filter(created_at__gt=now - MAIL_AGAIN_AFTER).exists():
-        return False
-    today = PledgeMail.objects.filter(pledge__email_tag=made.email_tag, created_at__gt=now - timedelta(days=1))
-    return today.count() < MAILS_A_DAY
+def _mailed_just_now(made: Pledge) -> bool:
+    return made.mails.filter(created_at__gt=timezone.now() - MAIL_AGAIN_AFTER).exists()
 
 
 def confirm(made: Pledge) -> bool:

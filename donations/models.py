@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from parler.models import TranslatableModel, TranslatedFields
 from schwifty import BIC, IBAN
@@ -251,15 +252,21 @@ class PledgeMail(OutgoingMail):
     token = EncryptedTextField(blank=True)
     token_hash = TagField(unique=True)
     expires_at = models.DateTimeField()
+    recipient_tag = TagField(null=True)
 
     personal: ClassVar = {
         "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "created_at"),
+        "recipient_tag": Rule(_("So that nobody is sent more than a few mails a day."), 2, "created_at"),
     }
     not_personal: ClassVar = OutgoingMail.not_personal_mail | {"pledge", "token_hash", "expires_at"}
 
     class Meta(OutgoingMail.Meta):
         verbose_name = _("mail to a donor")
         verbose_name_plural = _("mails to donors")
+        indexes = [
+            *OutgoingMail.Meta.indexes,
+            models.Index(fields=["recipient_tag", "created_at"], name="donations_mails_to_a_mailbox"),
+        ]
 
     @classmethod
     def for_composing(cls) -> models.QuerySet[Any]:
@@ -337,7 +344,8 @@ class Transaction(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"#{self.pk}"
+        amount = money.format_amount(self.amount_minor, self.currency)
+        return f"#{self.pk}: {amount}, {date_format(self.booked_on, 'DATE_FORMAT')}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Post the row: check it and insert it. Raises ValidationError, and PostedError if it is posted already."""

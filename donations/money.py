@@ -11,6 +11,7 @@ from decimal import Decimal
 from babel import Locale, UnknownLocaleError
 from babel.numbers import (
     format_currency,
+    format_decimal,
     get_currency_name,
     get_currency_precision,
     get_currency_symbol,
@@ -26,13 +27,14 @@ _LONGEST = 40
 
 _NUMBER = re.compile(
     r"""
-    (?P<whole> \d+ | \d{1,3} (?: (?P<blank>[ ']) \d{3} (?: (?P=blank) \d{3} )* ) )  (?: [.,] (?P<part>\d+) )?
-    | (?P<grouped> \d{1,3} (?: (?P<sign>[.,]) \d{3} (?: (?P=sign) \d{3} )* ) )  (?: (?!(?P=sign)) [.,] (?P<cents>\d+) )?
+    (?P<whole> \d+ | \d{1,3} (?: (?P<blank>[ ']) \d{3} (?: (?P=blank) \d{3} )* ) )  (?: [.,] (?P<part>\d*) )?
+    | (?P<grouped> \d{1,3} (?: (?P<sign>[.,]) \d{3} (?: (?P=sign) \d{3} )* ) )  (?: (?!(?P=sign)) [.,] (?P<cents>\d*) )?
     """,
     re.VERBOSE,
 )
 # CLDR puts a blank there ("currency spacing"); Babel leaves it out.
 _CODE_BEFORE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)")
+_NO_CENTS = re.compile(r"(?<=\d[.,])[-\u2010-\u2015\u2212]{1,2}\Z")
 _TWO_READINGS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 
 
@@ -63,12 +65,12 @@ def parse_amount(text: str, currency: str) -> int:
     Return what a person typed, in the smallest unit of `currency`.
 
     Nothing is guessed: what can be read in two ways (1.500) is refused, and so is a digit that the currency has no
-    coin for. Digits of any script count, as do blanks and apostrophes between thousands, and the currency's own code or
-    symbol. Raises ValidationError with words for that person.
+    coin for. Digits of any script count, as do blanks and apostrophes between thousands, a sign or a dash in
+    place of cents ("20,-"), and the currency's own code or symbol. Raises ValidationError with words for that person.
     """
     number = _bare_number(text, currency)
     decimals = exponent(currency)
-    plain = "1500 / 25.50" if decimals else "1500"
+    plain = f"1500 / {format_decimal('25.5', '0.00', babel_locale())}" if decimals else "1500"
     if number.startswith(("-", "\u2212")):
         raise ValidationError(_("The amount must be more than zero."), code="not_positive")
     if _TWO_READINGS.fullmatch(number):
@@ -113,7 +115,7 @@ def _bare_number(text: str, currency: str) -> str:
     number = " ".join(number.split())  # no-break and thin blanks too
     for name in (currency, currency.lower(), get_currency_symbol(currency, "en")):
         number = number.removeprefix(name).removesuffix(name).strip()
-    return number
+    return _NO_CENTS.sub("", number)
 
 
 def babel_locale(language: str | None = None) -> Locale:

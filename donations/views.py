@@ -1,7 +1,7 @@
 """The fund's pages, and a donor's way from the form to the confirmed pledge."""
 
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -20,6 +20,8 @@ NEWEST = 50
 def _fund(slug: str | None) -> Fund | None:
     """Return the published fund with this slug, without one the newest, or None. Raises Http404 for an unknown slug."""
     funds = Fund.objects.published().select_related("account").prefetch_related("translations")
+    if slug and "\0" in slug:  # PostgreSQL takes no such text
+        raise Http404
     return get_object_or_404(funds, slug=slug) if slug else funds.first()
 
 

@@ -4,16 +4,22 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.text import Truncator
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from outbox.confirming import confirmed
 from outbox.models import OutgoingMailQuerySet
 
+ANSWER_SHOWN = 80
+HIDDEN = {"token", "token_hash", "recipient_tag", "lease"}
+
 
 class OutgoingMailAdmin(admin.ModelAdmin):
     """A queue: to look at, and to decide what only a person can decide."""
 
-    list_display: tuple[str, ...] = ("created_at", "state", "attempts", "next_attempt_at", "reply_code", "reply")
+    list_display: tuple[str, ...] = ("created_at", "state", "answer")
     list_filter: ClassVar[tuple[Any, ...]] = ("state", "created_at")
     search_fields: ClassVar[tuple[str, ...]] = ("message_id",)
     show_full_result_count = False
@@ -25,8 +31,20 @@ class OutgoingMailAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    @admin.display(description=_("answer of the server"), ordering="reply_code")
+    def answer(self, mail: Any) -> str:
+        return Truncator(f"{mail.reply_code or ''} {mail.reply}".strip()).chars(ANSWER_SHOWN)
+
+    def about(self, mail: Any) -> str:
+        """Say in words without personal data what the mail is about, from columns that get_queryset() has read."""
+        return str(mail)
+
+    def describe(self, mail: Any) -> str:
+        written = date_format(localtime(mail.created_at), "DATETIME_FORMAT")
+        return f"{self.about(mail)}, {written}, {mail.get_state_display()}"
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [field.name for field in self.model._meta.fields if field.name not in {"token", "token_hash", "lease"}]
+        return [field.name for field in self.model._meta.fields if field.name not in HIDDEN]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_readonly_fields(request, obj)

@@ -35,7 +35,8 @@ def confirmed(
 
     `description` is the action's name in the list, `question` stands above the rows on the page. `changes` narrows
     the selection to the rows that the action would change; the others are counted, but not touched. If these rows
-    are no longer the ones that the organiser was shown, nothing is done and the page asks again.
+    are no longer the ones that the organiser was shown, nothing is done and the page asks again. A ModelAdmin method
+    `describe(row)` names the rows there; without it, they are named as everywhere.
     """
 
     def decorate(act: Action) -> Any:
@@ -54,6 +55,7 @@ def confirmed(
                     done = act(self, request, rows)
                     _report(self, request, done, selected)
                     return None
+            describe = getattr(self, "describe", str)
             context = {
                 **self.admin_site.each_context(request),
                 "title": capfirst(str(description)),
@@ -70,7 +72,7 @@ def confirmed(
                 "selected": selected,
                 "total": len(pks),
                 "unchanged": selected - len(pks),
-                "rows": rows[:ROWS_SHOWN],
+                "rows": [(row.pk, describe(row)) for row in rows[:ROWS_SHOWN]],
                 "more": max(0, len(pks) - ROWS_SHOWN),
                 # One is enough for Django to run the action again on all.
                 "pks": pks[:1] if across else request.POST.getlist(ACTION_CHECKBOX_NAME),

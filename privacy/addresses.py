@@ -30,6 +30,17 @@ def canonical(address: str) -> str:
     return f"{local}@{domain}"
 
 
+def mailbox_tag(address: str) -> str:
+    """
+    Return the keyed tag under which mails to `address` are counted.
+
+    At every domain it is the same with and without a sub-address after a plus sign: at many they lead to one mailbox.
+    Elsewhere two people may share it; so it never says who is who.
+    """
+    local, _, domain = canonical(address).rpartition("@")
+    return tag("mailbox", f"{local.partition('+')[0] or local}@{domain}")
+
+
 def address_tag(address: str) -> str:
     """Return the keyed tag of the person's mailbox, the same for all spellings of one address."""
     return tag("address", canonical(address))

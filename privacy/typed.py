@@ -22,6 +22,8 @@ _IDLE_JOINER = re.compile(
 _JOINERS = {"\u200c", "\u200d"}
 # Needed where left-to-right and right-to-left words stand in one line.
 _MARKS = {"\u200e", "\u200f", "\u061c"}
+# Letters by category, that show nothing (Unicode's Default_Ignorable_Code_Point): the fillers of the Korean script.
+_FILLERS = {"\u115f", "\u1160", "\u3164", "\uffa0"}
 _LINE_BREAK = re.compile("\r\n|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
@@ -36,9 +38,10 @@ def _refuse(text: str) -> None:
 
 
 def _visible(text: str, keep: set[str]) -> str:
-    """Return `text` in NFC, without the format characters (Unicode category Cf) that are not in `keep`."""
+    """Return `text` in NFC, without fillers and the format characters (Unicode category Cf) that are not in `keep`."""
     keep = keep | _JOINERS
-    text = _IDLE_JOINER.sub("", "".join(c for c in text if unicodedata.category(c) != "Cf" or c in keep))
+    seen = (c for c in text if c not in _FILLERS and (unicodedata.category(c) != "Cf" or c in keep))
+    text = _IDLE_JOINER.sub("", "".join(seen))
     return unicodedata.normalize("NFC", text)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
@@ -17,7 +17,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
+from parler.forms import TranslatableModelForm
 
+from campaign.admin import PublishedAdmin, SafeAddresses
 from campaign.countries import country_choices, country_name
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
@@ -37,6 +39,10 @@ from protests.models import (
     Target,
     TargetCountry,
 )
+from protests.wording import fill
+
+# Of a letter with such an addressee, nobody's letter goes nowhere.
+FOR_ALL = (Addressee.Rule.EVERYBODY, Addressee.Rule.FALLBACK)
 
 
 class CountryChoice:
@@ -66,9 +72,8 @@ class AddresseeFormSet(BaseInlineFormSet):
         super().clean()
         if any(self.errors) or self.instance.published_at is None:
             return
-        for_all = {Addressee.Rule.EVERYBODY, Addressee.Rule.FALLBACK}
         kept = [form.cleaned_data for form in self.forms if form.cleaned_data and not form.cleaned_data.get("DELETE")]
-        if not any(row["rule"] in for_all for row in kept):
+        if not any(row["rule"] in FOR_ALL for row in kept):
             raise ValidationError(
                 _(
                     "Before the letter is published, it needs an addressee for everybody's letter, or one for letters "
@@ -96,20 +101,37 @@ class LetterStateFilter(admin.SimpleListFilter):
             case "open":
                 return queryset.open()
             case "closed":
-                return queryset.published().filter(closed_at__isnull=False)
+                return queryset.published().filter(closed_at__lte=timezone.now())
             case "draft":
                 return queryset.exclude(pk__in=Letter.objects.published().values("pk"))
         return queryset
 
 
+class LetterForm(TranslatableModelForm):
+    def clean_closed_at(self) -> Any:
+        """Refuse to open again what signers could then sign twice."""
+        closed_at = self.cleaned_data["closed_at"]
+        if closed_at is None or closed_at > timezone.now():
+            saved = Letter.objects.filter(pk=self.instance.pk)
+            if saved.filter(closed_at__lte=timezone.now()).exists() and not saved.reopenable().exists():
+                raise ValidationError(
+                    _(
+                        "This letter was closed so long ago that its signers' fingerprints are deleted: everybody "
+                        "could sign it a second time. Make a new letter instead."
+                    )
+                )
+        return closed_at
+
+
 @admin.register(Letter)
-class LetterAdmin(TranslatableAdmin):
+class LetterAdmin(SafeAddresses, TranslatableAdmin):
+    form = LetterForm
     list_display = ("title", "strike", "state", "signed", "published_at", "closed_at")
     list_filter = (LetterStateFilter, "strike")
     list_select_related = ("strike",)
     search_fields = ("translations__title", "translations__subject", "slug")
     inlines = (AddresseeInline,)
-    actions = ("close", "reopen")
+    actions = ("publish", "withdraw", "close", "reopen")
     readonly_fields = ("preview",)
     fields = (
         "title",
@@ -138,7 +160,7 @@ class LetterAdmin(TranslatableAdmin):
     def state(self, letter: Letter) -> Any:
         if not letter.is_published:
             return _("draft")
-        return _("closed") if letter.closed_at else _("open")
+        return _("closed") if letter.is_closed else _("open")
 
     @admin.display(description=_("signatures"), ordering="signed")
     def signed(self, letter: Any) -> int:
@@ -157,7 +179,9 @@ class LetterAdmin(TranslatableAdmin):
 
     def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show the letters of an invented supporter in a chosen country."""
-        letter = get_object_or_404(self.get_queryset(request), pk=pk)
+        letter = get_object_or_404(self.get_queryset(request).exclude(translations=None), pk=pk)
+        if not self.has_view_permission(request, letter):
+            raise PermissionDenied
         form = CountryForm(request.GET or None)
         sheets = None
         if form.is_valid():
@@ -181,20 +205,42 @@ class LetterAdmin(TranslatableAdmin):
         return TemplateResponse(request, "protests/admin/letter_preview.html", context)
 
     @confirmed(
+        description=_("Publish now"),
+        question=_(
+            "Everybody will be able to read and sign these from now on. A letter that has no addressee for everybody's "
+            "letter or for the countries that have no other stays a draft."
+        ),
+        changes=lambda queryset: queryset.exclude(published_at__lte=timezone.now()).filter(
+            pk__in=Addressee.objects.filter(rule__in=FOR_ALL).values("letter")
+        ),
+    )
+    def publish(self, request: HttpRequest, queryset: QuerySet[Letter]) -> int:
+        return Letter.objects.filter(pk__in=list(queryset.values_list("pk", flat=True))).update(
+            published_at=timezone.now()
+        )
+
+    withdraw = PublishedAdmin.withdraw
+
+    @confirmed(
         description=_("Close letters"),
         question=_("Nobody will be able to sign these letters any more. Letters already on their way still go."),
-        changes=lambda queryset: queryset.filter(closed_at=None),
+        changes=lambda queryset: queryset.exclude(closed_at__lte=timezone.now()),
     )
     def close(self, request: HttpRequest, queryset: QuerySet[Letter]) -> int:
-        return Letter.objects.filter(pk__in=queryset.values("pk"), closed_at=None).update(closed_at=timezone.now())
+        now = timezone.now()
+        return Letter.objects.filter(pk__in=queryset.values("pk")).exclude(closed_at__lte=now).update(closed_at=now)
 
     @confirmed(
         description=_("Open letters again"),
-        question=_("These letters can be signed again, if they are published."),
-        changes=lambda queryset: queryset.filter(closed_at__isnull=False),
+        question=_(
+            "These letters can be signed again, if they are published. One that was closed so long ago that its "
+            "signers' fingerprints are deleted stays closed, because everybody could sign it a second time."
+        ),
+        changes=lambda queryset: queryset.reopenable(),
     )
     def reopen(self, request: HttpRequest, queryset: QuerySet[Letter]) -> int:
-        return Letter.objects.filter(pk__in=queryset.values("pk"), closed_at__isnull=False).update(closed_at=None)
+        again = Letter.objects.filter(pk__in=queryset.values("pk")).reopenable().values_list("pk", flat=True)
+        return Letter.objects.filter(pk__in=list(again)).update(closed_at=None)
 
 
 class LetterFilter(admin.SimpleListFilter):
@@ -208,8 +254,8 @@ class LetterFilter(admin.SimpleListFilter):
         return [(str(letter.pk), str(letter)) for letter in Letter.objects.prefetch_related("translations")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        chosen = self.value() or ""
-        return queryset.filter(**{self.lookup: chosen}) if chosen.isdecimal() else queryset
+        chosen = self.value()
+        return queryset.filter(**{self.lookup: chosen}) if chosen in dict(self.lookup_choices) else queryset
 
 
 class TargetLetterFilter(LetterFilter):
@@ -226,7 +272,7 @@ class TargetCountryInline(CountryChoice, admin.TabularInline):
 
 
 @admin.register(Target)
-class TargetAdmin(TranslatableAdmin):
+class TargetAdmin(SafeAddresses, TranslatableAdmin):
     list_display = ("name", "email", "country_names")
     list_filter = (TargetLetterFilter,)
     search_fields = ("name", "email", "slug")
@@ -289,8 +335,25 @@ class SignatureAdmin(LookOnly, admin.ModelAdmin):
     search_fields = ("pk",)
     search_help_text = _("A signature's number, or a whole e-mail address. Names are encrypted and cannot be searched.")
     show_full_result_count = False
-    exclude = ("email_tag",)
-    readonly_fields = ("letters_on_their_way",)
+    fields = (
+        "letter",
+        "signed_text",
+        "letters_on_their_way",
+        "name",
+        "email",
+        "organisation",
+        "country_shown",
+        "own_words",
+        "display",
+        "locale",
+        "updates",
+        "consent_version",
+        "consented_at",
+        "created_at",
+        "confirmed_at",
+        "withdrawn_at",
+    )
+    readonly_fields = ("country_shown", "signed_text", "letters_on_their_way")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Signature]:
         return super().get_queryset(request).prefetch_related("letter__translations")
@@ -314,6 +377,12 @@ class SignatureAdmin(LookOnly, admin.ModelAdmin):
     def country_shown(self, signature: Signature) -> str:
         return country_name(signature.country)
 
+    @admin.display(description=_("text of the letter"))
+    def signed_text(self, signature: Signature) -> SafeString:
+        url = reverse("admin:protests_lettertext_change", args=[signature.text_id])
+        subject = fill(signature.text.subject, {"country": country_name(signature.country)})
+        return format_html('<a href="{}">{}</a>', url, subject)
+
     @admin.display(description=_("letters on their way"))
     def letters_on_their_way(self, signature: Signature) -> SafeString:
         by_state = signature.deliveries.order_by().values_list("state").annotate(Count("pk"))
@@ -324,10 +393,16 @@ class SignatureAdmin(LookOnly, admin.ModelAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(OutgoingMailAdmin):
-    list_display = ("created_at", "target", "signature", "state", "attempts", "next_attempt_at", "reply_code", "reply")
+    list_display = ("created_at", "state", "target", "signature", "answer")
     list_filter = (*OutgoingMailAdmin.list_filter, DeliveryLetterFilter, "target")
-    list_select_related = ("target", "signature")
+    list_select_related = ("target", "signature__letter")
     search_fields = (*OutgoingMailAdmin.search_fields, "target__name")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        return super().get_queryset(request).prefetch_related("signature__letter__translations")
+
+    def about(self, mail: Delivery) -> str:
+        return f"{mail.target}: {mail.signature.letter}"
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         return lookup == "signature__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
@@ -335,8 +410,14 @@ class DeliveryAdmin(OutgoingMailAdmin):
 
 @admin.register(ConfirmationMail)
 class ConfirmationMailAdmin(OutgoingMailAdmin):
-    list_display = ("created_at", "signature", "state", "attempts", "next_attempt_at", "reply_code", "reply")
-    list_select_related = ("signature",)
+    list_display = ("created_at", "state", "signature", "answer")
+    list_select_related = ("signature__letter",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ConfirmationMail]:
+        return super().get_queryset(request).prefetch_related("signature__letter__translations")
+
+    def about(self, mail: ConfirmationMail) -> str:
+        return f"{mail.signature}, {mail.signature.letter}"
 
 
 @admin.register(LetterText)
@@ -360,9 +441,11 @@ class LetterTextAdmin(LookOnly, admin.ModelAdmin):
 
 
 @admin.register(Picket)
-class PicketAdmin(CountryChoice, TranslatableAdmin):
+class PicketAdmin(CountryChoice, SafeAddresses, TranslatableAdmin):
     list_display = ("place", "kind", "country_shown", "strike", "starts_at", "published_at")
     list_filter = ("kind", "strike", CountryFilter)
+    actions = ("publish", "withdraw")
+    publish, withdraw = PublishedAdmin.publish, PublishedAdmin.withdraw
     search_fields = ("translations__place", "translations__text", "slug")
 
     def get_queryset(self, request: HttpRequest) -> Any:

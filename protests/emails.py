@@ -88,9 +88,13 @@ def confirmation(mail: ConfirmationMail) -> PlainText:
     """
     Compose the mail that asks a signer to confirm, or shows one who has signed the way to the receipt.
 
-    It holds nothing that was typed into the form: anybody can type anybody's address there.
+    It holds nothing that was typed into the form: anybody can type anybody's address there. Raises Withdrawn where
+    the address has been deleted since.
     """
     signature = mail.signature
+    address = signature.email or mail.email
+    if not address:
+        raise Withdrawn("The signer's data has been deleted.")
     signed = signature.confirmed_at is not None and signature.withdrawn_at is None
     with override(signature.locale):
         signature.letter.set_current_language(signature.locale)
@@ -106,7 +110,7 @@ def confirmation(mail: ConfirmationMail) -> PlainText:
         }
         name = "already_signed" if signed else "confirm"
         message = plain_text(
-            to=signature.email,
+            to=address,
             subject=render_text(f"protests/emails/{name}_subject.txt", context),
             body=render_text(f"protests/emails/{name}.txt", context),
             message_id=mail.message_id,

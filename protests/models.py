@@ -6,15 +6,17 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from parler.models import TranslatableModel, TranslatedFields
 
 from campaign.models import OfStrikeQuerySet, Strike, published_at
-from outbox.models import OutgoingMail
+from outbox.models import OutgoingMail, State
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
 from protests import wording
@@ -28,7 +30,13 @@ RECEIPT_FOR = timedelta(days=180)
 class LetterQuerySet(OfStrikeQuerySet):
     def open(self) -> Self:
         """Letters that can be signed now."""
-        return self.published().filter(closed_at=None)
+        return self.published().exclude(closed_at__lte=timezone.now())
+
+    def reopenable(self) -> Self:
+        """Closed letters of which each signer would still be recognized: else, one could sign a second time."""
+        left = Delivery.objects.exclude(state=State.CANCELLED).filter(signature=OuterRef("pk"))
+        forgotten = Signature.objects.filter(Q(withdrawn_at=None) | Exists(left), letter=OuterRef("pk"), email_tag=None)
+        return self.filter(closed_at__lte=timezone.now()).exclude(Exists(forgotten))
 
     def with_signed(self) -> Self:
         """Add `signed`: how many signatures stand under each letter."""
@@ -58,7 +66,9 @@ class Letter(TranslatableModel):
         ),
     )
     reply_to = models.EmailField(
-        _("answers go to"), blank=True, help_text=_("The Reply-To of the letters. Empty: the campaign's own address.")
+        _("answers go to"),
+        blank=True,
+        help_text=_("The Reply-To of the letters. Empty: the address that your operator set for answers."),
     )
     published_at = published_at()
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True, help_text=_("From then on nobody can sign."))
@@ -85,7 +95,12 @@ class Letter(TranslatableModel):
     @property
     def is_open(self) -> bool:
         """Whether it can be signed now; the same rule as LetterQuerySet.open()."""
-        return self.is_published and self.closed_at is None
+        return self.is_published and not self.is_closed
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the day has come from which nobody can sign it."""
+        return self.closed_at is not None and self.closed_at <= timezone.now()
 
 
 class LetterText(models.Model):
@@ -256,7 +271,6 @@ class Signature(models.Model):
         verbose_name_plural = _("signatures")
         ordering = ["-pk"]
         constraints = [
-            # The person first: the cap on mails counts over all letters of one address.
             models.UniqueConstraint(fields=["email_tag", "letter"], name="protests_one_signature_per_person"),
             models.CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="protests_signature_country_is_iso"),
             models.CheckConstraint(
@@ -273,7 +287,7 @@ class Signature(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"#{self.pk}"
+        return f"#{self.pk} ({self.country}, {date_format(localtime(self.created_at), 'DATE_FORMAT')})"
 
     @classmethod
     def expired(cls) -> models.QuerySet[Any]:
@@ -289,15 +303,24 @@ class ConfirmationMail(OutgoingMail):
     token = EncryptedTextField(blank=True)
     token_hash = TagField(unique=True)
     expires_at = models.DateTimeField()
+    # Where the signature's own is past its date and deleted: the one that its owner typed again.
+    email = EncryptedTextField(_("e-mail address"), blank=True)
+    recipient_tag = TagField(null=True)
 
     personal: ClassVar = {
         "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "created_at"),
+        "email": Rule(_("To write to somebody whose address was deleted, until the mail has left."), 7, "created_at"),
+        "recipient_tag": Rule(_("So that nobody is sent more than a few mails a day."), 2, "created_at"),
     }
     not_personal: ClassVar = OutgoingMail.not_personal_mail | {"signature", "token_hash", "expires_at"}
 
     class Meta(OutgoingMail.Meta):
         verbose_name = _("mail to a signer")
         verbose_name_plural = _("mails to signers")
+        indexes = [
+            *OutgoingMail.Meta.indexes,
+            models.Index(fields=["recipient_tag", "created_at"], name="protests_mails_to_a_mailbox"),
+        ]
 
     @classmethod
     def for_composing(cls) -> models.QuerySet[Any]:
@@ -305,7 +328,7 @@ class ConfirmationMail(OutgoingMail):
         return cls.objects.select_related(letter).prefetch_related(f"{letter}__translations")
 
     def forget(self) -> dict[str, Any]:
-        return {"token": ""}
+        return {"token": "", "email": ""}
 
 
 class Delivery(OutgoingMail):

@@ -7,20 +7,19 @@ signature that its owner has confirmed. Only the secret in a mail proves who act
 
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from outbox import capping
 from outbox.models import State
 from outbox.tasks import send
-from privacy.addresses import address_tag
+from privacy.addresses import address_tag, mailbox_tag
 from privacy.tags import new_token, tag
 from protests import consent
 from protests.addressing import recipients
 from protests.emails import Paper, papers
 from protests.models import CONFIRM_WITHIN, RECEIPT_FOR, ConfirmationMail, Delivery, Letter, LetterText, Signature
 
-# Mails to one address, over all letters: our form must not serve to flood somebody's mailbox.
-MAILS_A_DAY = 3
 MAIL_AGAIN_AFTER = timedelta(minutes=10)
 
 
@@ -34,6 +33,10 @@ class TooLate(CannotConfirm):
 
 class Closed(CannotConfirm):
     """The letter cannot be signed any more, or has no addressee for the signer's country."""
+
+
+class Forgotten(CannotConfirm):
+    """What the signer typed has been deleted: there is nothing to send."""
 
 
 class Changed(CannotConfirm):
@@ -60,8 +63,8 @@ def sign(
     Before it is confirmed, the latest post is what counts. After that a post changes nothing; the mail then shows
     the way to the receipt. One who withdrew before any letter left starts anew.
     """
-    person = address_tag(email)
-    _let_one_pass(person)
+    person, mailbox = address_tag(email), mailbox_tag(email)
+    capping.take_turns(mailbox)
     text = LetterText.now(letter, locale)
     text, _ = LetterText.objects.get_or_create(
         letter=letter,
@@ -94,23 +97,17 @@ def sign(
             for column, value in typed.items():
                 setattr(signature, column, value)
         signature.save()  # changed or not: how long the answer takes does not tell which
-    if _may_be_mailed(signature, person):
+    if not capping.has_had_enough(mailbox) and not _mailed_just_now(signature):
         token = new_token()
         ConfirmationMail.objects.create(
-            signature=signature, token=token, token_hash=tag("token", token), expires_at=now + RECEIPT_FOR
+            signature=signature,
+            token=token,
+            token_hash=tag("token", token),
+            expires_at=now + RECEIPT_FOR,
+            email="" if signature.email else email,
+            recipient_tag=mailbox,
         )
     send.delay_on_commit(ConfirmationMail._meta.label_lower)
-
-
-def _let_one_pass(person: str) -> None:
-    """
-    Make posts for one address wait for each other until the transaction ends, so that the cap on mails holds.
-
-    SQLite lets one transaction write at a time anyway.
-    """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(person[:15], 16)])
 
 
 def _may_be_replaced(signature: Signature) -> bool:
@@ -125,12 +122,8 @@ def _left(signature: Signature) -> set[int]:
     return set(signature.deliveries.exclude(state=State.CANCELLED).values_list("target_id", flat=True))
 
 
-def _may_be_mailed(signature: Signature, person: str) -> bool:
-    now = timezone.now()
-    mails = ConfirmationMail.objects.filter(signature__email_tag=person, created_at__gt=now - timedelta(days=1))
-    recent = list(mails.values_list("signature_id", "created_at"))
-    just_now = any(pk == signature.pk and created_at > now - MAIL_AGAIN_AFTER for pk, created_at in recent)
-    return len(recent) < MAILS_A_DAY and not just_now
+def _mailed_just_now(signature: Signature) -> bool:
+    return signature.mails.filter(created_at__gt=timezone.now() - MAIL_AGAIN_AFTER).exists()
 
 
 def unsent(signature: Signature) -> list[Paper]:
@@ -154,13 +147,15 @@ def confirm(signature: Signature, *, seen: str | None = None) -> None:
     Count the signature and write one delivery for each recipient that has none of this signer yet.
 
     `seen` is the fingerprint of what the signer was shown, None where that is not known. Doing it twice does no harm.
-    Raises TooLate, Closed or Changed, and Signature.DoesNotExist where it was deleted meanwhile.
+    Raises TooLate, Forgotten, Closed or Changed, and Signature.DoesNotExist where it was deleted meanwhile.
     """
     signature = _locked(signature)
     if signature.confirmed_at is not None and signature.withdrawn_at is None:
         return
     if signature.confirmed_at is None and has_lapsed(signature):
         raise TooLate
+    if not signature.name:
+        raise Forgotten
     targets = recipients(signature.letter, signature.country)
     if not signature.letter.is_open or not targets:
         raise Closed
@@ -186,13 +181,19 @@ def withdraw(signature: Signature) -> int:
     """
     Take the signature off the count, stop its letters that have not left and its updates; return how many letters.
 
-    A letter that a worker holds is not touched. It can be done again, for one that came back to wait.
+    A letter that a worker holds is not touched. It can be done again, for one that came back to wait. If no letter
+    has left, nor may have, what was typed is deleted.
     """
     signature = _locked(signature)
     if signature.withdrawn_at is None:
         signature.withdrawn_at, signature.updates = timezone.now(), False
-        signature.save(update_fields=["withdrawn_at", "updates"])
-    return Delivery.objects.filter(signature=signature).cancel()
+    stopped = Delivery.objects.filter(signature=signature).cancel()
+    if not _left(signature):
+        signature.mails.all().cancel()
+        signature.email = signature.name = signature.organisation = signature.own_words = ""
+        signature.email_tag = None
+    signature.save()
+    return stopped
 
 
 @transaction.atomic

@@ -8,15 +8,18 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_safe
 
 from campaign.cookieless import cookieless
 from campaign.countries import CODES, country_name
+from campaign.previewing import is_preview
+from outbox.capping import MAILS_A_DAY
 from outbox.models import WAITING
 from privacy.showing import shown
 from privacy.tags import tag
-from protests import addressing, signing
+from protests import addressing, signing, wording
 from protests.emails import papers
 from protests.forms import CountryForm, SigningForm
 from protests.models import CONFIRM_WITHIN, ConfirmationMail, Delivery, Letter, LetterText, Picket, Signature
@@ -55,17 +58,23 @@ def letter(request: HttpRequest, slug: str) -> HttpResponse:
         return _letter_page(request, found, form, country=form.cleaned_data["country"], preview=_preview(found, form))
     given = {name: value for name, value in form.cleaned_data.items() if name != "consent_letter"}
     signing.sign(found, **given, locale=get_language())
-    context = {"letter": found, "email": given["email"], "days": CONFIRM_WITHIN.days, "mails": signing.MAILS_A_DAY}
+    context = {"letter": found, "email": given["email"], "days": CONFIRM_WITHIN.days, "mails": MAILS_A_DAY}
     return render(request, "protests/mailed.html", context)
 
 
 def _letter(request: HttpRequest, slug: str) -> Letter:
     """Return a published letter; a draft only to an organiser who asks for its preview."""
     found = get_object_or_404(Letter.objects.select_related("strike").prefetch_related("translations"), slug=slug)
-    # The session is read, and the page varies by cookie, only where it has to be.
-    if found.is_published or (request.GET.get("preview") == "1" and request.user.is_staff):
-        return found
-    raise Http404
+    if not found.translations.all() or not (is_preview(request, Letter) or found.is_published):
+        raise Http404
+    return found
+
+
+def _kept_private(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Keep what only an organiser may see out of every cache."""
+    if "preview" in request.GET:
+        patch_cache_control(response, private=True, no_store=True)
+    return response
 
 
 def _country(request: HttpRequest) -> str:
@@ -95,11 +104,13 @@ def _letter_page(
     preview: list[Any] | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    text = LetterText.now(letter, get_language() or "")
     counted = letter.signatures.counted()
     newest = counted.exclude(display=Signature.Display.ANONYMOUS).exclude(name="").order_by("-confirmed_at", "-pk")
     context = {
         "letter": letter,
-        "text": LetterText.now(letter, get_language() or ""),
+        "text": text,
+        "outline": wording.outline(text.subject, text.body),
         "form": form,
         "who_form": CountryForm(initial={"country": country}),
         "overview": addressing.overview(letter),
@@ -108,7 +119,7 @@ def _letter_page(
         "preview": preview,
         **_who(letter, country),
     }
-    return render(request, "protests/letter.html", context, status=status)
+    return _kept_private(request, render(request, "protests/letter.html", context, status=status))
 
 
 def _who(letter: Letter, country: str) -> dict[str, Any]:
@@ -123,7 +134,8 @@ def _who(letter: Letter, country: str) -> dict[str, Any]:
 def recipients(request: HttpRequest, slug: str) -> HttpResponse:
     """Return who gets the letter from ?country=, as a piece of a page for static/js/letter.js."""
     found = _letter(request, slug)
-    return render(request, "protests/recipients.html", {"letter": found, **_who(found, _country(request))})
+    context = {"letter": found, **_who(found, _country(request))}
+    return _kept_private(request, render(request, "protests/recipients.html", context))
 
 
 def secret(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-VARIABLES = frozenset({"target", "name", "country", "organisation", "own_words"})
+# Each variable, and what readers of the unfilled letter see in its place.
+PLACES = {
+    "target": _("salutation"),
+    "name": _("your name"),
+    "country": _("your country"),
+    "organisation": _("your organisation"),
+    "own_words": _("your own words"),
+}
+VARIABLES = frozenset(PLACES)
 _VARIABLE = re.compile(r"\{([^{}\n]*)\}")
 
 
@@ -32,6 +40,12 @@ def validate_subject(text: str) -> None:
 def validate_body(text: str) -> None:
     """Refuse unknown variables."""
     _check_variables(text, VARIABLES)
+
+
+def outline(subject: str, body: str) -> tuple[str, str]:
+    """Return a letter for reading, with words in brackets where something will be filled in."""
+    places = {name: f"[{words}]" for name, words in PLACES.items()}
+    return fill(subject, {"country": places["country"]}).strip(), fill(body, places)
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:

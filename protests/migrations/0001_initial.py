@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('slug', models.SlugField(unique=True, verbose_name='address of the page')),
-                ('reply_to', models.EmailField(blank=True, help_text="The Reply-To of the letters. Empty: the campaign's own address.", max_length=254, verbose_name='answers go to')),
+                ('reply_to', models.EmailField(blank=True, help_text="The Reply-To of the letters. Empty: the address that your operator set for answers.", max_length=254, verbose_name='answers go to')),
                 ('published_at', models.DateTimeField(blank=True, db_index=True, help_text='Empty: a draft that only organisers see. A time to come: it appears by itself then.', null=True, verbose_name='published')),
                 ('closed_at', models.DateTimeField(blank=True, help_text='From then on nobody can sign.', null=True, verbose_name='closed')),
                 ('strike', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='letters', to='campaign.strike', verbose_name='strike')),

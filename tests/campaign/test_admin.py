@@ -366,3 +366,22 @@ def test_demands_can_be_put_in_another_order(desk):
     data = {"title": "T", "slug": "s", "summary": "S", **rows, **formset("events"), **formset("claims")}
     saved(desk.post(f"/admin/campaign/strike/{strike.pk}/change/", data))
     assert [demand.text for demand in strike.demands.all()] == ["Roses", "Bread"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "query",
+    ["strike=" + "9" * 23, "published_at__year=99999", "published_at__year=9999", "activists__id__exact=" + "9" * 23],
+)
+def test_an_address_typed_by_hand_breaks_no_list(desk, one_of_each, model, query):
+    assert desk.get(f"/admin/campaign/{model}/?{query}").status_code in {200, 302, 400}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_address_typed_by_hand_breaks_no_form(desk, one_of_each, model):
+    change = f"/admin/campaign/{model}/{one_of_each[model].pk}/change/"
+
+    assert desk.get(change, {"language": "zz"}).status_code == 200
+    for value in ("x", "2011-09-01", "9" * 23):
+        page = desk.get(f"/admin/campaign/{model}/add/", {"published_at": value, "strike": value, "began_on": value})
+        assert page.status_code == 200

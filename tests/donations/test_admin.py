@@ -243,3 +243,20 @@ def test_the_mails_show_no_secret(desk):
     assert mail.message_id.strip("<>") in page
     assert mail.token not in page
     assert mail.token_hash not in page
+
+
+def test_a_question_names_the_rows_in_words(desk):
+    posted, mail = TransactionFactory(), PledgeMailFactory()
+
+    question = desk.post(url("transaction", "changelist"), {"action": "reverse", "_selected_action": posted.pk})
+    assert f"#{posted.pk}: " in question.text
+    assert "1,500.00" in question.text
+
+    question = desk.post(url("pledgemail", "changelist"), {"action": "withdraw", "_selected_action": mail.pk})
+    assert f"{mail.pledge.number}, " in question.text
+    assert mail.message_id not in question.text
+    assert mail.pledge.name not in question.text
+
+
+def test_the_years_end_breaks_no_list(desk):
+    assert desk.get(url("transaction", "changelist"), {"booked_on__year": "9999"}).status_code in {200, 302}

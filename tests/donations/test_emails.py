@@ -71,7 +71,9 @@ def test_nothing_that_somebody_typed_as_text_is_in_the_mail():
 
 def test_the_mail_is_in_the_donors_language():
     mail = payable(locale="de")
+    mail.pledge.fund.create_translation("de", title="Hilfsfonds der Bäcker", text="Für Brot.")
     _, text = text_of(mail)
+    assert "Hilfsfonds der Bäcker" in text
     assert f"/de/fund/pledge/{mail.token}/" in text
     assert "25,00\u00a0€" in text
 

@@ -129,6 +129,15 @@ def test_different_pledges_of_one_address_at_once_keep_the_cap():
     assert (Pledge.objects.count(), PledgeMail.objects.count()) == (20, 3)
 
 
+def test_sub_addresses_do_not_get_round_the_cap():
+    fund = FundFactory()
+    for number in range(5):
+        pledge(fund, email=f"nora+{number}@example.org")
+
+    assert Pledge.objects.count() == 5
+    assert PledgeMail.objects.count() == 3
+
+
 def test_confirming_counts_once():
     made = PledgeFactory()
     assert giving.confirm(made)

@@ -33,6 +33,11 @@ def test_a_currency_has_the_decimals_that_stored_amounts_were_written_with(curre
         ("1,500.00", 150000),
         ("1.500.000", 150000000),
         ("1 500 000", 150000000),
+        ("20.", 2000),
+        ("20,–", 2000),
+        ("20,-", 2000),
+        ("20.-- EUR", 2000),
+        ("1.500,–", 150000),
         ("25 €", 2500),
         ("€25", 2500),
         ("25 EUR", 2500),
@@ -71,7 +76,8 @@ def test_an_amount_is_read_as_people_write_it(typed, minor):
         ("0x19", "not_a_number"),
         ("+5", "not_a_number"),
         ("200,00-", "not_a_number"),
-        ("25.", "not_a_number"),
+        ("20-", "not_a_number"),
+        ("1.500.", "not_a_number"),
         (".50", "not_a_number"),
         ("1.500.00", "not_a_number"),
         ("12 34", "not_a_number"),
@@ -90,6 +96,13 @@ def test_what_can_be_misread_is_refused_with_a_reason(typed, code):
         money.parse_amount(typed, "EUR")
     assert refused.value.code == code
     assert refused.value.messages[0].endswith((".", "1500 / 25.50"))
+
+
+@pytest.mark.parametrize(("language", "example"), [("en", "25.50"), ("de", "25,50"), ("ru", "25,50")])
+def test_the_example_is_written_as_the_reader_does(language, example):
+    with translation.override(language), pytest.raises(ValidationError) as refused:
+        money.parse_amount("much", "EUR")
+    assert refused.value.messages[0].endswith(f"1500 / {example}")
 
 
 def test_the_coins_of_the_currency_decide():

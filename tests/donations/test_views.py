@@ -42,6 +42,12 @@ def page(response):
     return " ".join(unescape(response.content.decode()).split())
 
 
+@pytest.mark.parametrize("path", ["/fund/?fund=%00", "/fund/pledge/?fund=a%00b"])
+def test_a_slug_that_no_database_takes_is_not_found(client, fund, path):
+    assert client.get(path).status_code == 404
+    assert client.post("/fund/pledge/", {"fund": "a\0b"}).status_code == 404
+
+
 # --- /fund/
 
 

@@ -48,6 +48,21 @@ def test_headers_and_text_are_decoded_and_a_doubled_header_is_seen_as_such():
     assert mail.text == "Qué?\r\n"
 
 
+def test_headers_that_were_folded_are_joined_as_they_were():
+    raw = (
+        b"From: =?utf-8?b?0L3QtdGE0YLRj9C90Lg=?=\r\n =?utf-8?b?0LrQsNC80Lg=?=\r\n <letters@example.org>\r\n"
+        b"Subject: \r\n =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nX-Odd: =?klingon?q?x?=\r\nX-Raw: \xff\r\n\r\n"
+    )
+    mailbox.keep("letters@example.org", ["nora@example.org"], raw, NOW)
+    (mail,) = mailbox.caught()
+    assert mail.headers == {
+        "From": "нефтяниками <letters@example.org>",
+        "Subject": "Grüße",
+        "X-Odd": "=?klingon?q?x?=",
+        "X-Raw": "\ufffd",
+    }
+
+
 @pytest.mark.parametrize("content_type", [b"text/plain; charset=klingon", b"application/pdf", b"multipart/mixed"])
 def test_a_body_that_cannot_be_decoded_is_shown_as_it_came(content_type):
     mailbox.keep("", ["nora@example.org"], b"Content-Type: " + content_type + b"\r\n\r\n\xff\xfe", NOW)

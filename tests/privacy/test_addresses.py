@@ -1,6 +1,6 @@
 import pytest
 
-from privacy.addresses import address_tag, canonical
+from privacy.addresses import address_tag, canonical, mailbox_tag
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,9 @@ def test_a_tag_depends_on_the_key(settings):
     settings.PRIVACY_TAG_KEY = "another"
 
     assert address_tag("nora@example.org") != before
+
+
+def test_mails_are_counted_by_mailbox_whatever_follows_a_plus_sign():
+    assert mailbox_tag("Victim+7@example.org") == mailbox_tag("victim@example.org")
+    assert address_tag("Victim+7@example.org") != address_tag("victim@example.org")
+    assert mailbox_tag("+7@example.org") != mailbox_tag("+8@example.org")

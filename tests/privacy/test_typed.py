@@ -21,6 +21,7 @@ anything = st.text(alphabet=st.characters())  # surrogates, controls and all
         ("Жанна Есжан", "Жанна Есжан"),
         ("\u202aNora\u202c Berg\ufeff", "Nora Berg"),  # as phones copy a name
         ("No\u200bra\u00ad", "Nora"),
+        ("\u3164Nora\u115f", "Nora"),
         ("a\u200db", "ab"),
         ("می\u200cخواهم", "می\u200cخواهم"),  # Persian needs its joiner
         ("क्\u200dष", "क्\u200dष"),
@@ -42,7 +43,7 @@ def test_characters_that_deceive_or_break_are_refused_by_name(typed):
             clean(typed)
 
 
-@pytest.mark.parametrize("typed", ["\u200b", "\u2060\ufeff", "---", "!"])
+@pytest.mark.parametrize("typed", ["\u200b", "\u2060\ufeff", "\u3164", "\u115f\u1160", "\uffa0", "---", "!"])
 def test_a_name_needs_a_letter_or_a_digit(typed):
     with pytest.raises(ValidationError, match="no letter"):
         clean_name(typed)

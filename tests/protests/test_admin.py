@@ -1,4 +1,10 @@
+from datetime import timedelta
+from html import unescape
+
 import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -128,7 +134,7 @@ class TestLetters:
         assert desk.get(page).status_code == 200
         text = desk.get(page, {"country": "AT"}).content.decode()
         assert "berlin@example.org" in text
-        assert "Austria" in text.split("<pre>")[1]
+        assert "Austria" in text.split('class="paper"')[1]
         assert "ministry@example.org" in desk.get(page, {"country": "VU"}).content.decode()
         assert desk.get(page, {"country": "XX"}).status_code == 200
 
@@ -139,6 +145,48 @@ class TestLetters:
 
     def test_the_preview_is_for_organisers(self, client, letter):
         assert client.get(url("letter", "preview", letter.pk)).status_code == 302
+
+    def test_the_preview_asks_for_permission(self, client, letter):
+        volunteer = OrganiserFactory(is_superuser=False)
+        client.force_login(volunteer)
+        page = url("letter", "preview", letter.pk)
+
+        assert client.get(page, {"country": "DE"}).status_code == 403
+        volunteer.user_permissions.add(Permission.objects.get(codename="view_letter"))
+        assert client.get(page, {"country": "DE"}).status_code == 200
+
+    def test_a_letter_without_words_has_no_preview(self, desk, letter):
+        letter.translations.all().delete()
+
+        assert desk.get(url("letter", "preview", letter.pk), {"country": "DE"}).status_code == 404
+
+    def test_one_whose_signers_are_forgotten_stays_closed(self, desk, letter):
+        long_ago = timezone.now() - timedelta(days=40)
+        Letter.objects.update(closed_at=long_ago)
+        SignatureFactory(text=LetterTextFactory(letter=letter), confirmed=True, email_tag=None)
+        form = {"action": "reopen", "_selected_action": [letter.pk]}
+
+        asked = desk.post(url("letter"), form)
+        assert "This will change 0 rows." in asked.content.decode()
+        desk.post(url("letter"), {**form, "confirm": asked.context["fingerprint"]})
+        changes = {"addressees-TOTAL_FORMS": 0, "slug": letter.slug}
+        page = desk.post(url("letter", "change", letter.pk), self.form(letter.strike, **changes))
+        assert "could sign it a second time" in page.content.decode()
+        assert letter not in Letter.objects.open()
+
+    def test_one_whose_signers_are_known_or_withdrew_opens_again(self, desk, letter):
+        Letter.objects.update(closed_at=timezone.now() - timedelta(days=40))
+        text = LetterTextFactory(letter=letter)
+        SignatureFactory(text=text, confirmed=True)
+        SignatureFactory(text=text, confirmed=True, email_tag=None, withdrawn_at=timezone.now())
+
+        assert list(Letter.objects.reopenable()) == [letter]
+
+    def test_a_closing_date_to_come_is_open(self, desk):
+        LetterFactory(title="Open one", closed_at=timezone.now() + timedelta(days=1))
+
+        assert ">Open one<" in desk.get(url("letter"), {"state": "open"}).content.decode()
+        assert ">Open one<" not in desk.get(url("letter"), {"state": "closed"}).content.decode()
 
     def test_a_draft_is_viewed_on_the_site_as_a_preview(self, desk):
         draft = LetterFactory(published_at=None)
@@ -155,6 +203,26 @@ class TestLetters:
         page = desk.get(url("letter"), {"state": state}).content.decode()
 
         assert {title for title in titles if f">{title}<" in page} == {shown}
+
+    def test_many_are_published_at_once_but_none_that_would_reach_nobody(self, desk, letter):
+        Letter.objects.update(published_at=None)
+        lost = LetterFactory(published_at=None)
+        form = {"action": "publish", "_selected_action": [letter.pk, lost.pk]}
+
+        asked = desk.post(url("letter"), form)
+        desk.post(url("letter"), {**form, "confirm": asked.context["fingerprint"]})
+
+        assert list(Letter.objects.published()) == [letter]
+
+    @pytest.mark.parametrize("model", ["letter", "picket"])
+    def test_it_goes_back_to_draft_and_out_again(self, desk, one_of_each, model):
+        row = one_of_each[model]
+        for action, is_out in (("withdraw", False), ("publish", True)):
+            form = {"action": action, "_selected_action": [row.pk]}
+            asked = desk.post(url(model), form)
+            desk.post(url(model), {**form, "confirm": asked.context["fingerprint"]})
+            row.refresh_from_db()
+            assert (row.published_at is not None) is is_out
 
     def test_closing_says_how_many_and_touches_those_only(self, desk, letter):
         shut = LetterFactory(closed_at=timezone.now())
@@ -217,6 +285,13 @@ class TestSignatures:
         assert not Signature.objects.filter(pk=signature.pk).exists()
         assert not Delivery.objects.exists()
 
+    def test_one_names_its_country_and_the_words_that_were_signed(self, desk, letter):
+        text = LetterTextFactory(letter=letter, subject="A request from {country}")
+        page = desk.get(url("signature", "change", SignatureFactory(text=text, country="NZ").pk)).text
+
+        assert "New Zealand" in page
+        assert f'<a href="{url("lettertext", "change", text.pk)}">A request from New Zealand' in page
+
     def test_those_without_permission_see_no_names(self, client, one_of_each):
         client.force_login(OrganiserFactory(is_superuser=False))
 
@@ -233,6 +308,16 @@ class TestSignatures:
 
 
 class TestQueues:
+    def test_the_list_shows_the_state_first_and_the_answer_in_short(self, desk, letter):
+        signature = SignatureFactory(text=LetterTextFactory(letter=letter))
+        DeliveryFactory(signature=signature, state=State.BOUNCED, reply_code=550, reply="No such user. " + "x" * 200)
+
+        page = desk.get(url("delivery")).text
+
+        assert page.index("column-state") < page.index("column-target") < page.index("column-answer")
+        assert "550 No such user." in page
+        assert "x" * 100 not in page
+
     def test_withdrawing_letters_touches_the_waiting_ones_only(self, desk, letter):
         signature = SignatureFactory(text=LetterTextFactory(letter=letter))
         signing.confirm(signature)
@@ -247,6 +332,30 @@ class TestQueues:
             ("Bank", "accepted"),
             ("Embassy in Berlin", "cancelled"),
         }
+
+    def test_the_question_names_the_letters(self, desk, letter, django_assert_num_queries):
+        text = LetterTextFactory(letter=letter)
+        first = DeliveryFactory(signature=SignatureFactory(text=text, name="Nora Berg"))
+        form = {"action": "withdraw", "_selected_action": [first.pk]}
+
+        with CaptureQueriesContext(connection) as few:
+            page = unescape(desk.post(url("delivery"), form).content.decode())
+        assert f"{first.target}: {letter}, " in page
+        assert "waiting to be sent" in page
+        assert "Nora" not in page
+        more = [DeliveryFactory(signature=SignatureFactory(text=text)).pk for _ in range(3)]
+        with django_assert_num_queries(len(few)):
+            desk.post(url("delivery"), {**form, "_selected_action": [first.pk, *more]})
+
+    def test_the_question_names_the_signers_letter(self, desk, one_of_each):
+        mail = one_of_each["confirmationmail"]
+        form = {"action": "withdraw", "_selected_action": [mail.pk]}
+
+        page = unescape(desk.post(url("confirmationmail"), form).content.decode())
+
+        assert f"#{mail.signature.pk} (DE, " in page
+        assert str(one_of_each["letter"]) in page
+        assert mail.message_id not in page
 
     def test_the_secret_of_a_link_is_not_shown(self, desk, one_of_each):
         mail = one_of_each["confirmationmail"]
@@ -276,3 +385,15 @@ def test_a_target_is_saved_with_its_countries(desk):
     assert response.status_code == 302
     assert "Iceland, Norway" in desk.get(url("target")).content.decode()
     assert desk.post(url("target", "add"), {**form, "slug": "two", "countries-0-country": "XX"}).status_code == 200
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("name", ["letter", "strike__id__exact", "target__id__exact", "signature__id__exact"])
+def test_a_number_that_no_row_has_breaks_no_list(desk, one_of_each, model, name):
+    assert desk.get(url(model), {name: "9" * 23}).status_code in {200, 302, 400}
+
+
+@pytest.mark.parametrize("model", ["letter", "target", "picket"])
+def test_an_unknown_language_is_not_edited(desk, one_of_each, model):
+    assert desk.get(url(model, "change", one_of_each[model].pk), {"language": "zz"}).status_code == 200
+    assert desk.get(url(model, "add"), {"published_at": "x", "strike": "x", "closed_at": "x"}).status_code == 200

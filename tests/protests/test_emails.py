@@ -178,6 +178,7 @@ def test_who_has_signed_gets_the_way_to_the_receipt(mail, settings):
 
 def test_who_withdrew_is_asked_and_not_told_of_a_deletion(mail, settings):
     signing.confirm(mail.signature)
+    Delivery.objects.update(state="accepted")
     signing.withdraw(mail.signature)
 
     text = body(sent(mail))

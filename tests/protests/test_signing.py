@@ -5,10 +5,12 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
+from donations import giving
+from donations.models import PledgeMail
 from outbox.models import State
 from protests import consent, signing
 from protests.models import Addressee, ConfirmationMail, Delivery, LetterText, Signature
-from tests.factories import AddresseeFactory, LetterFactory, SignatureFactory, TargetFactory
+from tests.factories import AddresseeFactory, FundFactory, LetterFactory, SignatureFactory, TargetFactory
 from tests.threads import at_once
 
 NORA = {
@@ -25,7 +27,7 @@ NORA = {
 
 def sign(letter, **changes):
     signing.sign(letter, **{**NORA, **changes})
-    return Signature.objects.get(letter=letter)
+    return Signature.objects.filter(letter=letter).latest("pk")
 
 
 def confirmed(letter, **changes):
@@ -90,6 +92,35 @@ class TestSigning:
 
         assert signature.mails.count() == 2
         assert len(set(signature.mails.values_list("token_hash", flat=True))) == 2
+
+    def test_sub_addresses_do_not_get_round_the_cap(self, letter):
+        for number in range(5):
+            signing.sign(letter, **{**NORA, "email": f"nora+{number}@example.org"})
+        signing.sign(letter, **{**NORA, "email": "Nora@EXAMPLE.org"})
+
+        assert Signature.objects.count() == 6
+        assert ConfirmationMail.objects.count() == 3
+
+    def test_signatures_and_pledges_share_one_cap(self, letter):
+        typed = {"kind": "person", "name": "Nora", "organisation": "", "currency": "EUR", "frequency": "once"}
+        for number in range(3):
+            address = {"email": f"nora+{number}@example.org"}
+            giving.pledge(FundFactory(), **typed, **address, amount_minor=100, display="anonymous", locale="en")
+        signing.sign(letter, **NORA)
+
+        assert PledgeMail.objects.count() == 3
+        assert not ConfirmationMail.objects.exists()
+
+    def test_one_whose_address_is_deleted_is_mailed_and_the_address_forgotten_again(self, letter, send_all):
+        confirmed(letter)
+        Signature.objects.update(email="", name="")
+        ConfirmationMail.objects.update(created_at=timezone.now() - timedelta(days=181))
+        signature = sign(letter)
+        taken = send_all(ConfirmationMail)
+
+        assert signature.email == ""
+        assert [mail.rcpt_tos for mail in taken][-1] == [NORA["email"]]
+        assert set(ConfirmationMail.objects.values_list("email", flat=True)) == {""}
 
     def test_a_day_has_three_mails_for_one_address_over_all_letters(self, letter):
         for minutes in (0, 11, 22, 33, 44):
@@ -235,6 +266,29 @@ class TestWithdrawing:
         assert {state for _name, state in states(signature)} == {"cancelled"}
         assert not Signature.objects.counted().exists()
 
+    def test_what_was_typed_is_deleted_if_nothing_has_left(self, letter):
+        signature = confirmed(letter)
+        signing.withdraw(signature)
+
+        signature.refresh_from_db()
+        kept = {column for column in Signature.personal if getattr(signature, column)}
+        assert kept == set()
+        assert set(signature.mails.values_list("state", flat=True)) == {State.CANCELLED}
+        with pytest.raises(signing.Forgotten):
+            signing.confirm(signature)
+        assert not Signature.objects.counted().exists()
+
+    @pytest.mark.parametrize("state", [State.ACCEPTED, State.SENDING, State.IN_DOUBT])
+    def test_what_was_typed_stays_if_a_letter_may_have_left(self, letter, state):
+        signature = confirmed(letter)
+        bank = signature.deliveries.filter(target__name="Bank")
+        bank.update(state=state, lease="w", leased_until=timezone.now())
+        signing.withdraw(signature)
+
+        signature.refresh_from_db()
+        assert signature.name == NORA["name"]
+        assert signature.email_tag
+
     def test_a_letter_that_a_worker_holds_or_that_has_left_is_not_touched(self, letter):
         signature = confirmed(letter)
         held = signature.deliveries.filter(target__name="Bank")
@@ -259,6 +313,7 @@ class TestWithdrawing:
 
         assert (signature.confirmed_at, signature.withdrawn_at) == (None, None)
         assert signature.own_words == "New words"
+        assert Signature.objects.count() == 2
         signing.confirm(signature)
         assert states(signature) == [("Bank", "queued"), ("Ministry", "queued")]
 

@@ -1,9 +1,12 @@
+import email
+import email.policy
 import html
 import re
 from datetime import timedelta
 
 import pytest
 import time_machine
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
@@ -144,6 +147,44 @@ class TestReading:
         assert "This letter was closed on" in text_of(response)
         assert "<form" not in text_of(response)
 
+    def test_a_closing_date_to_come_closes_nothing_yet(self, client, letter, posted):
+        Letter.objects.update(closed_at=timezone.now() + timedelta(days=1))
+
+        text = text_of(client.get(PAGE))
+        assert "sign-form" in text
+        assert "was closed" not in text
+        assert client.post(PAGE, posted).status_code == 200
+        assert Signature.objects.exists()
+
+    def test_its_variables_are_readable(self, client, letter):
+        letter.subject, letter.body = "From {country}", "{target},\n\nI ask you.\n\n{name}"
+        letter.save()
+
+        text = text_of(client.get(PAGE))
+        assert ">From [your country]<" in text
+        assert "[your own words]\n\n[salutation],\n\nI ask you.\n\n[your name]" in text
+        assert "are filled in when you sign" in text
+        Letter.objects.update(closed_at=timezone.now())
+        assert "are filled in when you sign" not in text_of(client.get(PAGE))
+
+    @pytest.mark.parametrize("page", [PAGE, PAGE + "recipients/"])
+    def test_a_letter_without_words_is_not_found(self, client, letter, page):
+        letter.translations.all().delete()
+
+        assert client.get(page).status_code == 404
+
+    @pytest.mark.parametrize("page", [PAGE, PAGE + "recipients/"])
+    def test_a_draft_asks_for_permission_and_stays_out_of_caches(self, client, letter, page):
+        Letter.objects.update(published_at=None)
+        volunteer = OrganiserFactory(is_superuser=False)
+        client.force_login(volunteer)
+
+        assert client.get(page, {"preview": "1"}).status_code == 404
+        volunteer.user_permissions.add(Permission.objects.get(codename="view_letter"))
+        response = client.get(page, {"preview": "1"})
+        assert response.status_code == 200
+        assert {"private", "no-store"} <= set(response["Cache-Control"].split(", "))
+
     @pytest.mark.parametrize("change", [{"published_at": None}, {"published_at": timezone.now() + timedelta(days=1)}])
     def test_a_draft_is_for_organisers_who_ask(self, client, letter, change):
         Letter.objects.update(**change)
@@ -248,6 +289,7 @@ class TestPosting:
         assert response.status_code == 200
         assert not Signature.objects.exists()
         assert 'id="preview"' in text
+        assert "[salutation]" not in text
         assert "#preview" in text
         assert 'form="sign-form"' in text
         assert "checked" in text
@@ -256,8 +298,8 @@ class TestPosting:
         deliveries = list(Delivery.for_composing())
         assert len(deliveries) == 2
         for delivery in deliveries:
-            message = compose(delivery)
-            letter_body = message.get_payload(decode=True).decode().replace("\r\n", "\n")
+            message = email.message_from_bytes(compose(delivery).as_bytes(), policy=email.policy.default)
+            letter_body = message.get_content().replace("\r\n", "\n")
             assert letter_body in text
             assert delivery.target.email in text
             assert message["Subject"] in text
@@ -298,6 +340,14 @@ class TestPosting:
 
         assert response.status_code == 403
         assert not Signature.objects.exists()
+
+    def test_an_origin_that_is_none_is_another_site(self, client, letter, posted):
+        assert client.post(PAGE, posted, headers={"origin": "http://["}).status_code == 403
+
+    def test_a_field_in_an_unknown_character_set_is_refused(self, client, letter):
+        body = "--b\r\nContent-Disposition: form-data; name*=bogus''x\r\n\r\ny\r\n--b--\r\n"
+
+        assert client.post(PAGE, body, content_type="multipart/form-data; boundary=b").status_code == 400
 
     def test_too_much_is_refused(self, client, letter, posted):
         assert client.post(PAGE, {**posted, "own_words": "a" * 2_000_000}).status_code == 400
@@ -440,7 +490,7 @@ class TestReceipt:
         ("state", "words"),
         [
             (State.QUEUED, "It has not left yet"),
-            (State.DEFERRED, "We try again after"),
+            (State.DEFERRED, "we try again."),
             (State.ACCEPTED, "The addressee's server took it"),
             (State.BOUNCED, "refused it"),
             (State.FAILED, "We could not send it"),
@@ -485,7 +535,8 @@ class TestReceipt:
     def test_withdrawing_takes_two_presses(self, client, path):
         asked = client.post(path, {"action": "withdraw"})
 
-        assert "2 letters that have not left are not sent" in text_of(asked)
+        assert "2 letters that have not left will not be sent" in text_of(asked)
+        assert "will no longer be counted or shown" in text_of(asked)
         assert "cannot be called back" in text_of(asked)
         assert Signature.objects.counted().exists()
 
@@ -498,6 +549,23 @@ class TestReceipt:
         assert "You took your signature back" in text
         assert "Sign again" in text
         assert 'name="action"' not in text
+
+    def test_after_the_data_is_deleted_one_signs_on_the_letters_page(self, client, path, signature):
+        signing.withdraw(signature)
+        confirm = path.replace("receipt", "confirm")
+
+        assert f'href="{PAGE}"' in text_of(client.get(path))
+        assert confirm not in text_of(client.get(path))
+        assert "what you had typed is deleted" in text_of(client.get(confirm))
+        assert client.post(confirm).status_code == 400
+        assert not Signature.objects.counted().exists()
+
+    @pytest.mark.parametrize("state", [State.DEFERRED, State.CANCELLED])
+    def test_no_sentence_ends_in_two_full_stops(self, client, path, signature, state):
+        signing.withdraw(signature)
+        Delivery.objects.update(state=state, next_attempt_at=timezone.now())
+
+        assert "m.." not in text_of(client.get(path))
 
     def test_what_came_back_to_wait_can_still_be_withdrawn(self, client, path, signature):
         signing.withdraw(signature)

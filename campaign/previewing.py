@@ -1,0 +1,18 @@
+"""Drafts, shown on the site to the organisers who work on them."""
+
+from django.db.models import Model
+from django.http import HttpRequest
+
+
+def is_preview(request: HttpRequest, model: type[Model]) -> bool:
+    """
+    Whether an organiser asks for a page of `model` that may not be published.
+
+    The session is looked at only if the address says `preview`, so that a page for readers never depends on a cookie.
+    """
+    if request.GET.get("preview") != "1":
+        return False
+    label = model._meta
+    return request.user.is_staff and any(
+        request.user.has_perm(f"{label.app_label}.{act}_{label.model_name}") for act in ("view", "change")
+    )
