@@ -60,6 +60,8 @@ clean: ## Remove what can be made again; the data in var/ stays
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
+	[ ! -e .venv ] || [ -w .venv ] || { echo ".venv is another user's, and this user cannot run it: run make as" \
+		"that user, or in a copy of the project without .venv." >&2; exit 1; }
 	$(if $(PYTHON_FOUND),,echo "Python 3.11 or newer is needed, and none was found. Name one: make PYTHON=/path/to/python3" >&2; exit 1)
 	echo "Making .venv with $$($(PYTHON_FOUND) --version)"
 	rm -rf .venv

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 FENCE = "+++"
+DEEPEST = 20  # levels of tables and lists within each other; a campaign needs five
 Steps = tuple[str | int, ...]
 
 
@@ -168,6 +169,8 @@ def read(root: Path, name: str, problems: list[Problem]) -> Source | None:
         else:
             source.toml = text
         source.data = tomllib.loads(source.toml, parse_float=Decimal)
+        if _is_deeper_than(DEEPEST, source.data):
+            raise RecursionError
     except tomllib.TOMLDecodeError as error:
         at = re.search(r" \(at line (\d+), column (\d+)\)$", str(error))
         line = int(at[1]) if at else source.toml.rstrip().count("\n") + 1
@@ -175,6 +178,8 @@ def read(root: Path, name: str, problems: list[Problem]) -> Source | None:
         wrong = str(error).partition(" (at ")[0]
         message = f'is not TOML: {wrong}, {where}. A field is written: name = "text".'
         problems.append(Problem(name, source.toml_line + line - 1, "", message))
+    except RecursionError:
+        problems.append(Problem(name, 0, "", "nests tables or lists too deeply."))
     except _UnreadableError as error:
         problems.append(Problem(name, error.line, "", str(error)))
     else:
@@ -203,6 +208,17 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise _UnreadableError(line, "is not UTF-8: save the file as UTF-8 in your editor.") from error
+
+
+def _is_deeper_than(levels: int, value: Any) -> bool:
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            inner
+            for outer in layer
+            for inner in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
+        ]
+    return bool(layer)
 
 
 def _split(source: Source, text: str) -> None:

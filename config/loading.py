@@ -184,7 +184,7 @@ class Loader:
     def has_a_campaign(self) -> bool:
         """Look at the names in the folder; note those that belong to no campaign."""
         try:
-            names = sorted(path.name for path in self.folder.iterdir())
+            names = self._listed("")
         except FileNotFoundError:
             self._bad("", f"There is no folder {self.folder}.")
             return False
@@ -243,12 +243,23 @@ class Loader:
     def _read(self, name: str) -> Source | None:
         return read(self.folder, name, self.problems)
 
+    def _listed(self, folder: str) -> list[str]:
+        """Return the names in a folder, sorted; note those that are not UTF-8, which nothing else could show."""
+        found = []
+        for path in (self.folder / folder).iterdir():
+            shown = path.name.encode(errors="backslashreplace").decode()
+            if shown == path.name:
+                found.append(shown)
+            else:
+                self._bad(f"{folder}/{shown}".removeprefix("/"), "has a name that is not UTF-8: rename it.")
+        return sorted(found)
+
     def _names(self, folder: str) -> list[str]:
         """Return the names in a folder of the campaign; none where there is no such folder."""
         if not (self.folder / folder).is_dir():
             return []
         try:
-            return sorted(path.name for path in (self.folder / folder).iterdir() if not _is_passed_over(path.name))
+            return [name for name in self._listed(folder) if not _is_passed_over(name)]
         except OSError as error:
             self._bad(folder, f"cannot be read: {error.strerror}.")
             return []
@@ -438,8 +449,9 @@ class Loader:
             table.report(f"expects an amount such as 1500 or 1500.50{found}.", *way)
             return 1
         digits = money.exponent(currency) if isinstance(currency, str) else 2
-        minor = Decimal(value).scaleb(digits)
-        if not minor.is_finite() or not 0 < value <= money.MAXIMUM or minor % 1:
+        known = Decimal(value).is_finite() and 0 < value <= money.MAXIMUM  # else it may be too long to count with
+        minor = Decimal(value).scaleb(digits) if known else Decimal(0)
+        if not minor or minor % 1:
             table.report(
                 f"expects an amount above 0 and up to {money.MAXIMUM}, with no more than {digits} decimals.", "amount"
             )

@@ -11,7 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+from cryptography.fernet import Fernet, MultiFernet
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from privacy.keys import read_or_make
@@ -23,7 +25,14 @@ DEVELOPMENT = env.bool("DEVELOPMENT", default=False)
 DEBUG = env.bool("DEBUG", default=False)
 PORT = env.int("PORT", default=8000)
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
-BASE_URL = env.str("BASE_URL", default=f"http://127.0.0.1:{PORT}" if DEVELOPMENT else environ.Env.NOTSET).rstrip("/")
+MAIL_LIVE = env.bool("MAIL_LIVE", default=False)
+
+_needed = [] if DEVELOPMENT else ["BASE_URL", "SECRET_KEY", "PRIVACY_KEYS", "PRIVACY_TAG_KEY"]
+_needed += ["EMAIL_URL", "MAIL_FROM"] if MAIL_LIVE else []
+if _missing := [name for name in _needed if name not in env.ENVIRON]:
+    raise ImproperlyConfigured(f"missing are {', '.join(_missing)}. See docs/operators.md.")
+
+BASE_URL = env.str("BASE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
 
 # --- Secrets -----------------------------------------------------------------------------------------------------
 # In development they are made once and kept beside the database's folder, never in the database.
@@ -41,6 +50,13 @@ SECRET_KEY = secret("SECRET_KEY")
 PRIVACY_KEYS = secret("PRIVACY_KEYS").split(",")
 # The key of the keyed tags (HMAC-SHA-256). It is not rotated: a tag made under another key would not match.
 PRIVACY_TAG_KEY = secret("PRIVACY_TAG_KEY")
+for _name, _key in (("SECRET_KEY", SECRET_KEY), ("PRIVACY_TAG_KEY", PRIVACY_TAG_KEY)):
+    if len(_key) < 32:
+        raise ImproperlyConfigured(f"{_name} is shorter than 32 characters, and could be guessed.")
+try:
+    MultiFernet([Fernet(_key) for _key in PRIVACY_KEYS])
+except ValueError as _error:
+    raise ImproperlyConfigured("PRIVACY_KEYS must be Fernet keys: 32 bytes each, in base64.") from _error
 
 # --- Web ---------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(BASE_URL).hostname])
@@ -76,7 +92,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "config.middleware.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -200,9 +216,8 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Mail --------------------------------------------------------------------------------------------------------
 # In the sandbox, which is the default, outbox.smtp refuses every server that is not on this machine.
-MAIL_LIVE = env.bool("MAIL_LIVE", default=False)
 SINK_PORT = env.int("SINK_PORT", default=PORT + 1000)
-_relay = env.email_url("EMAIL_URL", default=environ.Env.NOTSET if MAIL_LIVE else f"smtp://127.0.0.1:{SINK_PORT}")
+_relay = env.email_url("EMAIL_URL", default=f"smtp://127.0.0.1:{SINK_PORT}")
 EMAIL_HOST = _relay["EMAIL_HOST"]
 EMAIL_PORT = _relay["EMAIL_PORT"]
 EMAIL_HOST_USER = _relay["EMAIL_HOST_USER"] or ""
@@ -211,7 +226,7 @@ EMAIL_USE_TLS = _relay.get("EMAIL_USE_TLS", False)  # smtp+tls:// is STARTTLS
 EMAIL_USE_SSL = _relay.get("EMAIL_USE_SSL", False)  # smtp+ssl:// is TLS from the first byte
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"  # all mail goes through outbox/
 # The campaign's own domain is in the addresses that letters and mails are sent from.
-MAIL_FROM = env.str("MAIL_FROM", default="letters@solidarity.example.org" if not MAIL_LIVE else environ.Env.NOTSET)
+MAIL_FROM = env.str("MAIL_FROM", default="letters@solidarity.example.org")
 MAIL_REPLY_TO = env.str("MAIL_REPLY_TO", default=MAIL_FROM)
 OUTBOX_LEASE_SECONDS = env.int("OUTBOX_LEASE_SECONDS", default=300)
 OUTBOX_SMTP_TIMEOUT_SECONDS = env.int("OUTBOX_SMTP_TIMEOUT_SECONDS", default=60)

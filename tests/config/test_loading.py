@@ -1,4 +1,6 @@
+import os
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 from django.apps import apps
@@ -618,6 +620,7 @@ def test_a_gift_may_be_corrected_after_it_was_reversed(folder):
         ("funds/bread.md", "12.50", "-1", "funds/bread.md:14: transaction[1].amount", "above 0"),
         ("funds/bread.md", "12.50", '"12.50"', "funds/bread.md:14: transaction[1].amount", "found text"),
         ("funds/bread.md", "12.50", "1e400", "funds/bread.md:14: transaction[1].amount", "above 0"),
+        ("funds/bread.md", "12.50", "1e9999999999", "funds/bread.md:14: transaction[1].amount", "above 0"),
         ("funds/bread.md", "12.50", "nan", "funds/bread.md:14: transaction[1].amount", "above 0"),
         ("funds/bread.md", '"EUR"', '"EURO"', "funds/bread.md:15: transaction[1].currency", "EURO is no currency"),
         ("funds/bread.md", "2011-05-06", "2111-05-06", "funds/bread.md:13: transaction[1].booked_on", "still to come"),
@@ -681,6 +684,18 @@ def test_a_file_that_is_not_utf8_is_refused(folder, name):
     (problem,) = folder.problems()
     line = FILES[name].count("\n") + 2
     assert problem == f"{name}:{line}: is not UTF-8: save the file as UTF-8 in your editor."
+
+
+@pytest.mark.parametrize("place", ["", "updates/"])
+def test_a_name_that_is_not_utf8_is_refused(folder, place):
+    Path(os.fsdecode(os.fsencode(folder.path / place) + b"/caf\xe9.md")).touch()
+    assert folder.problems() == [f"{place}caf\\udce9.md: has a name that is not UTF-8: rename it."]
+
+
+@pytest.mark.parametrize("toml", ["x = " + "[" * 3000 + "]" * 3000, ".".join(["x"] * 3000) + " = 1"])
+def test_endless_nesting_is_refused(folder, toml):
+    folder.write("campaign.toml", toml)
+    assert folder.problems() == ["campaign.toml: nests tables or lists too deeply."]
 
 
 @pytest.mark.parametrize("name", ["campaign.toml", "updates/first.md"])

@@ -2,15 +2,17 @@ import runpy
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
 from environ.fileaware_mapping import FileAwareMapping
 
+NEW, OLD = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 PRODUCTION = {
     "BASE_URL": "https://solidarity.example.org/",
     "SECRET_KEY": "s" * 60,
-    "PRIVACY_KEYS": "new,old",
+    "PRIVACY_KEYS": f"{NEW},{OLD}",
     "PRIVACY_TAG_KEY": "t" * 40,
 }
 LIVE = {"MAIL_LIVE": "1", "EMAIL_URL": "smtp+tls://user:pass@relay.example.org:587", "MAIL_FROM": "letters@example.org"}
@@ -39,6 +41,26 @@ def test_production_does_not_start_without_its_secrets_and_its_address(read, mis
         read(**{name: value for name, value in PRODUCTION.items() if name != missing})
 
 
+@pytest.mark.parametrize(
+    ("name", "weak"),
+    [
+        ("SECRET_KEY", ""),
+        ("PRIVACY_TAG_KEY", ""),
+        ("PRIVACY_TAG_KEY", "short"),
+        ("PRIVACY_KEYS", ""),
+        ("PRIVACY_KEYS", "x"),
+    ],
+)
+def test_production_does_not_start_with_an_empty_or_weak_secret(read, name, weak):
+    with pytest.raises(ImproperlyConfigured, match=name):
+        read(**{**PRODUCTION, name: weak})
+
+
+def test_what_is_missing_is_named_at_once(read):
+    with pytest.raises(ImproperlyConfigured, match="BASE_URL, SECRET_KEY, PRIVACY_KEYS, PRIVACY_TAG_KEY, EMAIL_URL"):
+        read(MAIL_LIVE="1")
+
+
 @pytest.mark.parametrize("missing", ["EMAIL_URL", "MAIL_FROM"])
 def test_going_live_needs_a_relay_and_a_sender(read, missing):
     with pytest.raises(ImproperlyConfigured, match=missing):
@@ -54,7 +76,7 @@ def test_production_is_a_sandbox_by_default_and_protects_itself(read):
     assert found["SECURE_SSL_REDIRECT"]
     assert found["SESSION_COOKIE_SECURE"]
     assert found["CSRF_COOKIE_SECURE"]
-    assert found["PRIVACY_KEYS"] == ["new", "old"]
+    assert found["PRIVACY_KEYS"] == [NEW, OLD]
 
 
 def test_going_live_uses_the_relay(read):
@@ -66,10 +88,10 @@ def test_going_live_uses_the_relay(read):
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "PRIVACY_TAG_KEY", "METRICS_TOKEN"])
 def test_a_secret_can_come_from_a_file(read, tmp_path, name):
-    (tmp_path / "secret").write_text("from the file\n")
+    (tmp_path / "secret").write_text("from the file, and long enough to be one\n")
     environment = {**PRODUCTION, f"{name}_FILE": str(tmp_path / "secret")}
     environment.pop(name, None)
-    assert read(**environment)[name] == "from the file"
+    assert read(**environment)[name] == "from the file, and long enough to be one"
 
 
 def test_the_database_can_come_from_a_file(read, tmp_path):

@@ -1,11 +1,13 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
+from cryptography.fernet import Fernet
 
 from tests.processes import ROOT, environment, running_with, started, wait_until
 from tests.sinks import free_port
@@ -38,12 +40,18 @@ def test_a_taken_port_gets_one_clear_line(tmp_path):
         assert f"make run SINK_PORT={port + 1}\n" in answer.stderr
 
 
+NOT_COMPLETE = (
+    "The settings are not complete: missing are BASE_URL, SECRET_KEY, PRIVACY_KEYS, PRIVACY_TAG_KEY. "
+    "See docs/operators.md.\n"
+)
+
+
 @pytest.mark.parametrize(
     ("more", "line"),
     [
         ({"PORT": "70000"}, "A setting makes no sense: Port out of range 0-65535\n"),
         ({"PORT": "eighty"}, "A setting makes no sense: invalid literal for int() with base 10: 'eighty'\n"),
-        ({"DEVELOPMENT": "0"}, "The settings are not complete: Set the BASE_URL environment variable\n"),
+        ({"DEVELOPMENT": "0"}, NOT_COMPLETE),
     ],
 )
 def test_settings_that_cannot_work_get_one_clear_line(tmp_path, more, line):
@@ -60,9 +68,11 @@ def test_a_folder_that_cannot_be_written_gets_one_clear_line(tmp_path):
 
 
 @contextmanager
-def running(var_dir):
+def running(var_dir, **more):
     """`manage.py up` on an empty folder, once it says that it is ready; yields the process and what it said."""
-    with started("manage.py", "up", env=environment(var_dir, PORT=free_port(), SINK_PORT=free_port())) as process:
+    with started(
+        "manage.py", "up", env=environment(var_dir, PORT=free_port(), SINK_PORT=free_port(), **more)
+    ) as process:
         said = []
         for line in process.stdout:
             said.append(line)
@@ -90,6 +100,12 @@ def test_it_starts_all_parts_and_stops_them_together(tmp_path):
         assert note.stat().st_mode & 0o777 == 0o600
         assert "Ready: http://127.0.0.1:" in said
         assert password in said
+        second = up(tmp_path, PORT=free_port(), SINK_PORT=free_port())
+        assert (second.returncode, second.stdout) == (1, "")
+        assert second.stderr == (
+            f"CommandError: The program runs on {tmp_path} already. Stop it, or choose another folder: "
+            "make run VAR_DIR=/some/folder\n"
+        )
         assert set(parts(tmp_path)) == {"gunicorn", "worker", "beat", "sink"}
 
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does on Ctrl-C
@@ -108,3 +124,31 @@ def test_it_starts_all_parts_and_stops_them_together(tmp_path):
 
         process.kill()  # nothing outlives a supervisor that was killed
         wait_until(lambda: not running_with(tmp_path), 20, "processes outlive the supervisor")
+
+
+def production(**more):
+    return {
+        "DEVELOPMENT": "0",
+        "BASE_URL": "https://solidarity.example.org",
+        "SECRET_KEY": "s" * 60,
+        "PRIVACY_KEYS": Fernet.generate_key().decode(),
+        "PRIVACY_TAG_KEY": "t" * 40,
+        **more,
+    }
+
+
+def test_in_production_it_names_the_public_address_and_loads_no_demo(tmp_path):
+    with running(tmp_path, **production()) as (_process, said):
+        assert "Ready: https://solidarity.example.org/\n" in said
+        assert "Organisers: https://solidarity.example.org/admin/\n" in said
+        assert "manage.py load_campaign FOLDER" in said
+        assert "demo" not in said
+    with closing(sqlite3.connect(tmp_path / "solidarity.sqlite3")) as database:
+        assert database.execute("SELECT count(*) FROM campaign_campaign").fetchone() == (0,)
+
+
+def test_a_live_instance_that_would_mail_to_its_own_sink_does_not_start(tmp_path):
+    more = {"MAIL_LIVE": "1", "MAIL_FROM": "letters@campaign.eu", "SINK_PORT": free_port(), "PORT": free_port()}
+    answer = up(tmp_path, **production(**more, EMAIL_URL=f"smtp://127.0.0.1:{more['SINK_PORT']}"))
+    assert answer.returncode == 1
+    assert "EMAIL_URL is the sandbox's own mail server" in answer.stderr

@@ -1,5 +1,6 @@
 """`manage.py up`, behind `make run`: sets up what is missing and runs the whole program until Ctrl-C."""
 
+import fcntl
 import hashlib
 import os
 import secrets
@@ -7,7 +8,8 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -30,8 +32,6 @@ READY_SECONDS = 60
 
 class Command(BaseCommand):
     help = "Sets up what is missing, then runs web, worker, beat and the sandbox's mail server until Ctrl-C."
-    # The checks run once in each process that this command starts.
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -40,6 +40,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         check_folder(settings.VAR_DIR)
+        with alone_on(settings.VAR_DIR):
+            self.run(**options)
+
+    def run(self, *, with_parent: bool, **options: Any) -> None:
         check_port(settings.PORT, "PORT", f"make run PORT={settings.PORT + 1}")
         if own_sink():
             check_port(settings.SINK_PORT, "SINK_PORT", f"make run SINK_PORT={settings.SINK_PORT + 1}")
@@ -50,7 +54,7 @@ class Command(BaseCommand):
         self.say("Starting web, worker and beat" + (", and a mail server that keeps every mail here" * own_sink()))
         supervisor = Supervisor(commands(), environment(), self.say)
         probe = Probe(lambda: self.ready(login))
-        supervisor.run(lambda: probe.look(supervisor), with_parent=options["with_parent"])
+        supervisor.run(lambda: probe.look(supervisor), with_parent=with_parent)
         self.say("Stopped.")
         if probe.failed:
             raise CommandError(f"The site did not answer within {READY_SECONDS} s. Last answer: {probe.failed}")
@@ -63,10 +67,12 @@ class Command(BaseCommand):
             pass  # the terminal is gone; what is left is to stop in order
 
     def ready(self, login: str) -> None:
-        local = f"http://127.0.0.1:{settings.PORT}"
-        self.say(f"\nReady: {local}/\n\nOrganisers: {local}{reverse('admin:index')}\n  {login}")
+        site = settings.BASE_URL
+        self.say(f"\nReady: {site}/\n\nOrganisers: {site}{reverse('admin:index')}\n  {login}")
         if own_sink():
-            self.say(f"Every mail it sends ends here: {local}{reverse('outbox:mailbox')}")
+            self.say(f"Every mail it sends ends here: {site}{reverse('outbox:mailbox')}")
+        if not settings.DEVELOPMENT:
+            self.say(f"It listens for your proxy on 127.0.0.1:{settings.PORT}.")
         self.say("Ctrl-C stops it.\n")
 
 
@@ -87,6 +93,20 @@ def check_folder(folder: Path) -> None:
         ) from error
 
 
+@contextmanager
+def alone_on(folder: Path) -> Iterator[None]:
+    """Keep `folder` for this process until the end. Raises CommandError while another one has it."""
+    with (folder / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CommandError(
+                f"The program runs on {folder} already. Stop it, or choose another folder: "
+                "make run VAR_DIR=/some/folder"
+            ) from error
+        yield
+
+
 def check_port(port: int, name: str, other: str) -> None:
     """Raise CommandError unless the loopback port is free."""
     if not 0 < port < 65536:
@@ -104,7 +124,11 @@ def check_port(port: int, name: str, other: str) -> None:
 
 
 def set_up(say: Callable[[str], None]) -> None:
-    """Make the database, the static files and, in an empty database, the demo campaign. Runs again harmlessly."""
+    """
+    Make the database, the static files and, in an empty database in development, the demo campaign.
+
+    Runs again harmlessly.
+    """
     for name in ("queue", "control"):
         (settings.VAR_DIR / "broker" / name).mkdir(parents=True, exist_ok=True)
     call_command("migrate", verbosity=0, interactive=False)
@@ -114,7 +138,11 @@ def set_up(say: Callable[[str], None]) -> None:
         say("Collecting static files")
         call_command("collectstatic", verbosity=0, interactive=False, clear=True)
         stamp.write_text(digest)
-    if not Campaign.objects.exists():
+    if Campaign.objects.exists():
+        return
+    if not settings.DEVELOPMENT:
+        say("There is no campaign yet: write it in the admin, or load a folder with `manage.py load_campaign FOLDER`.")
+    else:
         say("Loading the demo campaign")
         call_command("load_campaign", str(settings.BASE_DIR / "demo"), stdout=StringIO())
 
