@@ -199,6 +199,14 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- Mail --------------------------------------------------------------------------------------------------------
+
+
+def in_ascii(name: str) -> str:
+    """Return an address or a domain with its domain in ASCII, as it stands in envelopes, Message-IDs and signatures."""
+    local_part, at, domain = name.strip().rpartition("@")
+    return f"{local_part}{at}{domain.encode('idna').decode()}"
+
+
 # In the sandbox, which is the default, outbox.smtp refuses every server that is not on this machine.
 MAIL_LIVE = env.bool("MAIL_LIVE", default=False)
 SINK_PORT = env.int("SINK_PORT", default=PORT + 1000)
@@ -211,8 +219,19 @@ EMAIL_USE_TLS = _relay.get("EMAIL_USE_TLS", False)  # smtp+tls:// is STARTTLS
 EMAIL_USE_SSL = _relay.get("EMAIL_USE_SSL", False)  # smtp+ssl:// is TLS from the first byte
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"  # all mail goes through outbox/
 # The campaign's own domain is in the addresses that letters and mails are sent from.
-MAIL_FROM = env.str("MAIL_FROM", default="letters@solidarity.example.org" if not MAIL_LIVE else environ.Env.NOTSET)
+MAIL_FROM = in_ascii(
+    env.str("MAIL_FROM", default="letters@solidarity.example.org" if not MAIL_LIVE else environ.Env.NOTSET)
+)
 MAIL_REPLY_TO = env.str("MAIL_REPLY_TO", default=MAIL_FROM)
+# PEM files of private keys, comma-separated: each as `selector:path`, or as a path alone, which DKIM_SELECTOR names.
+DKIM_SELECTOR = env.str("DKIM_SELECTOR", default="solidarity")
+DKIM_KEYS = [
+    (selector or DKIM_SELECTOR, path)
+    for selector, _colon, path in (
+        entry.strip().rpartition(":") for entry in env.str("DKIM_KEY_FILE", default="").split(",") if entry.strip()
+    )
+]
+DKIM_DOMAIN = in_ascii(env.str("DKIM_DOMAIN", default="") or MAIL_FROM.rpartition("@")[2])
 OUTBOX_LEASE_SECONDS = env.int("OUTBOX_LEASE_SECONDS", default=300)
 OUTBOX_SMTP_TIMEOUT_SECONDS = env.int("OUTBOX_SMTP_TIMEOUT_SECONDS", default=60)
 OUTBOX_BACKOFF_SECONDS = env.int("OUTBOX_BACKOFF_SECONDS", default=60)

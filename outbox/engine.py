@@ -26,6 +26,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from outbox.dkim_signing import sign
 from outbox.messages import Withdrawn, compose, one_line
 from outbox.models import WAITING, OutgoingMail, State
 from outbox.smtp import Broken, Connection, InDoubt, Refused, Reply, Unavailable
@@ -122,8 +123,8 @@ def _send_one(connection: Connection, lease: str, mail: OutgoingMail) -> None:
     """Send one claimed mail and record what became of it. Raises Unavailable, and Broken once that is recorded."""
     try:
         message = compose(mail)
-        content = message.as_bytes()
-    except DatabaseError:
+        content = sign(message.as_bytes())
+    except (DatabaseError, Unavailable):  # Unavailable: a key that cannot be read is not the message's fault
         raise
     except Withdrawn as reason:
         _record(lease, mail, State.CANCELLED, reply=str(reason))
