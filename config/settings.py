@@ -195,6 +195,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": OUTBOX_SWEEP_SECONDS,
         "options": {"expires": OUTBOX_SWEEP_SECONDS},  # while no worker runs, bells do not pile up
     },
+    "heartbeat": {"task": "outbox.tasks.heartbeat", "schedule": 30, "options": {"expires": 120}},
     "purge": {"task": "privacy.tasks.purge", "schedule": 24 * 3600},
 }
 
@@ -236,6 +237,14 @@ OUTBOX_LEASE_SECONDS = env.int("OUTBOX_LEASE_SECONDS", default=300)
 OUTBOX_SMTP_TIMEOUT_SECONDS = env.int("OUTBOX_SMTP_TIMEOUT_SECONDS", default=60)
 OUTBOX_BACKOFF_SECONDS = env.int("OUTBOX_BACKOFF_SECONDS", default=60)
 OUTBOX_GIVE_UP_DAYS = env.int("OUTBOX_GIVE_UP_DAYS", default=5)
+
+# --- Being ready to go live: whom outbox.readiness asks ------------------------------------------------------------
+# As `address` or `address:port`, comma-separated; none: those of the machine.
+DNS_RESOLVERS = env.list("DNS_RESOLVERS", default=[])
+DNS_TIMEOUT_SECONDS = env.float("DNS_TIMEOUT_SECONDS", default=3)
+TIME_SERVER = env.str("TIME_SERVER", default="")
+# Where the relay is on this machine: the public address from which it sends.
+SENDING_ADDRESS = env.str("SENDING_ADDRESS", default="").strip()
 
 # --- Languages ---------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from outbox.confirming import confirmed
-from outbox.models import OutgoingMailQuerySet
+from outbox.models import OutgoingMailQuerySet, TrialLetter
 
 
 class OutgoingMailAdmin(admin.ModelAdmin):
@@ -57,3 +57,11 @@ class OutgoingMailAdmin(admin.ModelAdmin):
     )
     def withdraw(self, request: HttpRequest, queryset: OutgoingMailQuerySet) -> int:
         return queryset.cancel()
+
+
+@admin.register(TrialLetter)
+class TrialLetterAdmin(OutgoingMailAdmin):
+    """Trial letters, so that one in doubt can be settled like any other mail."""
+
+    list_display = ("organiser", *OutgoingMailAdmin.list_display)
+    list_select_related = ("organiser",)

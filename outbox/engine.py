@@ -19,7 +19,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import transaction
@@ -29,6 +28,8 @@ from django.utils import timezone
 from outbox.dkim_signing import sign
 from outbox.messages import Withdrawn, compose, one_line
 from outbox.models import WAITING, OutgoingMail, State
+from outbox.models import queues as queues  # noqa: PLC0414 - whoever has the engine asks it for the queues
+from outbox.readiness import gate
 from outbox.smtp import Broken, Connection, InDoubt, Refused, Reply, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -47,11 +48,6 @@ class LeaseLost(Exception):
     """Another worker may hold this row by now: it must not be sent here."""
 
 
-def queues() -> list[Queue]:
-    """Return every concrete queue."""
-    return [model for model in apps.get_models() if issubclass(model, OutgoingMail)]
-
-
 def send_due(queue: Queue) -> bool:
     """
     Send what is due in `queue`, for RUN_SECONDS at the most. Return whether there may be more to send at once.
@@ -59,6 +55,11 @@ def send_due(queue: Queue) -> bool:
     Must not run in a transaction: what happened to a mail has to be committed mail by mail.
     """
     settle_expired(queue)
+    try:
+        gate.pass_or_raise()
+    except Unavailable as error:
+        logger.warning("%s: nothing is sent: %s", queue.__name__, error)
+        return False
     deadline = time.monotonic() + RUN_SECONDS
     with Connection() as connection:
         while time.monotonic() < deadline:
