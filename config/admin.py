@@ -4,7 +4,10 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
+
+from outbox import views
 
 
 class OrganisersAdminSite(AdminSite):
@@ -15,3 +18,11 @@ class OrganisersAdminSite(AdminSite):
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the apps with what organisers work on first, and the accounts last."""
         return sorted(super().get_app_list(request, app_label), key=lambda app: app["app_label"] == "auth")
+
+    def get_urls(self) -> list[Any]:
+        """Add the pages that belong to no model."""
+        return [
+            path("readiness/", self.admin_view(views.readiness_page), name="readiness"),
+            path("readiness/trial/", self.admin_view(views.send_trial_letter), name="trial_letter"),
+            *super().get_urls(),
+        ]

@@ -211,10 +211,19 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": OUTBOX_SWEEP_SECONDS,
         "options": {"expires": OUTBOX_SWEEP_SECONDS},  # while no worker runs, bells do not pile up
     },
+    "heartbeat": {"task": "outbox.tasks.heartbeat", "schedule": 30, "options": {"expires": 120}},
     "purge": {"task": "privacy.tasks.purge", "schedule": 24 * 3600},
 }
 
 # --- Mail --------------------------------------------------------------------------------------------------------
+
+
+def in_ascii(name: str) -> str:
+    """Return an address or a domain with its domain in ASCII, as it stands in envelopes, Message-IDs and signatures."""
+    local_part, at, domain = name.strip().rpartition("@")
+    return f"{local_part}{at}{domain.encode('idna').decode()}"
+
+
 # In the sandbox, which is the default, outbox.smtp refuses every server that is not on this machine.
 SINK_PORT = env.int("SINK_PORT", default=PORT + 1000)
 _relay = env.email_url("EMAIL_URL", default=f"smtp://127.0.0.1:{SINK_PORT}")
@@ -226,12 +235,29 @@ EMAIL_USE_TLS = _relay.get("EMAIL_USE_TLS", False)  # smtp+tls:// is STARTTLS
 EMAIL_USE_SSL = _relay.get("EMAIL_USE_SSL", False)  # smtp+ssl:// is TLS from the first byte
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"  # all mail goes through outbox/
 # The campaign's own domain is in the addresses that letters and mails are sent from.
-MAIL_FROM = env.str("MAIL_FROM", default="letters@solidarity.example.org")
+MAIL_FROM = in_ascii(env.str("MAIL_FROM", default="letters@solidarity.example.org"))
 MAIL_REPLY_TO = env.str("MAIL_REPLY_TO", default=MAIL_FROM)
+# PEM files of private keys, comma-separated: each as `selector:path`, or as a path alone, which DKIM_SELECTOR names.
+DKIM_SELECTOR = env.str("DKIM_SELECTOR", default="solidarity")
+DKIM_KEYS = [
+    (selector or DKIM_SELECTOR, path)
+    for selector, _colon, path in (
+        entry.strip().rpartition(":") for entry in env.str("DKIM_KEY_FILE", default="").split(",") if entry.strip()
+    )
+]
+DKIM_DOMAIN = in_ascii(env.str("DKIM_DOMAIN", default="") or MAIL_FROM.rpartition("@")[2])
 OUTBOX_LEASE_SECONDS = env.int("OUTBOX_LEASE_SECONDS", default=300)
 OUTBOX_SMTP_TIMEOUT_SECONDS = env.int("OUTBOX_SMTP_TIMEOUT_SECONDS", default=60)
 OUTBOX_BACKOFF_SECONDS = env.int("OUTBOX_BACKOFF_SECONDS", default=60)
 OUTBOX_GIVE_UP_DAYS = env.int("OUTBOX_GIVE_UP_DAYS", default=5)
+
+# --- Being ready to go live: whom outbox.readiness asks ------------------------------------------------------------
+# As `address` or `address:port`, comma-separated; none: those of the machine.
+DNS_RESOLVERS = env.list("DNS_RESOLVERS", default=[])
+DNS_TIMEOUT_SECONDS = env.float("DNS_TIMEOUT_SECONDS", default=3)
+TIME_SERVER = env.str("TIME_SERVER", default="")
+# Where the relay is on this machine: the public address from which it sends.
+SENDING_ADDRESS = env.str("SENDING_ADDRESS", default="").strip()
 
 # --- Languages ---------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

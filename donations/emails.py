@@ -30,10 +30,13 @@ def instructions(mail: PledgeMail) -> PlainText:
             "link": settings.BASE_URL + reverse("donations:instructions", args=[mail.token]),
             "confirm_days": CONFIRM_WITHIN.days,
         }
-        return plain_text(
+        message = plain_text(
             to=pledge.email,
             subject=render_text("donations/emails/instructions_subject.txt", context),
             body=render_text("donations/emails/instructions.txt", context),
             message_id=mail.message_id,
             from_name=str(Campaign.objects.first() or _("Solidarity")),
         )
+    # RFC 3834: an absent donor's auto-responder stays silent.
+    message["Auto-Submitted"] = "auto-generated"
+    return message

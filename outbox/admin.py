@@ -10,7 +10,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from outbox.confirming import confirmed
-from outbox.models import OutgoingMailQuerySet
+from outbox.models import OutgoingMailQuerySet, TrialLetter
 
 ANSWER_SHOWN = 80
 HIDDEN = {"token", "token_hash", "recipient_tag", "lease"}
@@ -75,3 +75,11 @@ class OutgoingMailAdmin(admin.ModelAdmin):
     )
     def withdraw(self, request: HttpRequest, queryset: OutgoingMailQuerySet) -> int:
         return queryset.cancel()
+
+
+@admin.register(TrialLetter)
+class TrialLetterAdmin(OutgoingMailAdmin):
+    """Trial letters, so that one in doubt can be settled like any other mail."""
+
+    list_display = ("organiser", *OutgoingMailAdmin.list_display)
+    list_select_related = ("organiser",)

@@ -1,9 +1,11 @@
-"""The system check that every queue can be sent."""
+"""The system checks: that every queue can be sent, and that every key to sign with can be used."""
 
 from typing import Any
 
+from django.conf import settings
 from django.core import checks
 
+from outbox.dkim_signing import KeyUnusable, is_open_to_others, load
 from outbox.engine import queues
 from outbox.messages import can_compose
 
@@ -19,3 +21,23 @@ def every_queue_has_a_composer(**kwargs: Any) -> list[checks.CheckMessage]:
         for queue in queues()
         if not can_compose(queue)
     ]
+
+
+def every_dkim_key_is_usable(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Fail for a key of the settings that is missing, is no key, or is open to others on this machine."""
+    errors: list[checks.CheckMessage] = []
+    for selector, path in settings.DKIM_KEYS:
+        try:
+            load(selector, path, settings.DKIM_DOMAIN)
+            if is_open_to_others(path):
+                errors.append(
+                    checks.Error(
+                        f"The DKIM key {path} is open to every user of this machine.",
+                        hint=f"Keep it to its owner: chmod 600 {path}",
+                        id="outbox.E003",
+                    )
+                )
+        except KeyUnusable as error:
+            hint = f"`manage.py make_dkim_key {selector}` makes a key. DKIM_KEY_FILE names it."
+            errors.append(checks.Error(str(error), hint=hint, id="outbox.E002"))
+    return errors

@@ -21,15 +21,17 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from outbox.dkim_signing import sign
 from outbox.messages import Withdrawn, compose, one_line
 from outbox.models import WAITING, OutgoingMail, State
+from outbox.models import queues as queues  # noqa: PLC0414 - whoever has the engine asks it for the queues
+from outbox.readiness import gate
 from outbox.smtp import Broken, Connection, InDoubt, Refused, Reply, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -48,11 +50,6 @@ class LeaseLost(Exception):
     """Another worker may hold this row by now: it must not be sent here."""
 
 
-def queues() -> list[Queue]:
-    """Return every concrete queue."""
-    return [model for model in apps.get_models() if issubclass(model, OutgoingMail)]
-
-
 def send_due(*some: Queue) -> bool:
     """
     Send what is due in these queues, for RUN_SECONDS at the most. Return whether there may be more to send at once.
@@ -62,6 +59,11 @@ def send_due(*some: Queue) -> bool:
     """
     for queue in some:
         settle_expired(queue)
+    try:
+        gate.pass_or_raise()
+    except Unavailable as error:
+        logger.warning("Nothing is sent: %s", error)
+        return False
     deadline = time.monotonic() + RUN_SECONDS
     turns = deque(some)
     with Connection() as connection:
@@ -128,8 +130,8 @@ def _send_one(connection: Connection, lease: str, mail: OutgoingMail) -> None:
     """Send one claimed mail and record what became of it. Raises Unavailable, and Broken once that is recorded."""
     try:
         message = compose(mail)
-        content = message.as_bytes()
-    except DatabaseError:
+        content = sign(message.as_bytes())
+    except (DatabaseError, Unavailable):  # Unavailable: a key that cannot be read is not the message's fault
         raise
     except Withdrawn as reason:
         doubt: dict[str, Any] = {"handing_over_at": mail.maybe_left_at} if mail.maybe_left_at else {}

@@ -9,12 +9,15 @@ import uuid
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
+from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from privacy.registry import ALL
 
 
 class State(models.TextChoices):
@@ -175,3 +178,45 @@ class OutgoingMail(models.Model):
     def gives_up_at(self) -> Any:
         """When the engine stops trying: RFC 5321, 4.5.4.1 asks for at least 4 to 5 days."""
         return self.queued_at + timedelta(days=settings.OUTBOX_GIVE_UP_DAYS)
+
+
+def queues() -> list[type[OutgoingMail]]:
+    """Return every concrete queue."""
+    return [model for model in apps.get_models() if issubclass(model, OutgoingMail)]
+
+
+class TrialLetter(OutgoingMail):
+    """A mail to an organiser's own address, by the same way as every letter."""
+
+    organiser = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="trial_letters", verbose_name=_("organiser")
+    )
+
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"organiser"}
+
+    class Meta(OutgoingMail.Meta):
+        verbose_name = _("trial letter")
+        verbose_name_plural = _("trial letters")
+
+    @classmethod
+    def for_composing(cls) -> models.QuerySet[Any]:
+        return cls.objects.select_related("organiser")
+
+
+class Heartbeat(models.Model):
+    """When one of the program's own processes was last known to live."""
+
+    not_personal = ALL
+
+    BEAT = "beat"
+    WORKER = "worker"
+
+    name = models.CharField(max_length=20, primary_key=True)
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def stamp(cls, name: str) -> None:
+        cls.objects.update_or_create(name=name, defaults={"seen_at": timezone.now()})

@@ -5,9 +5,12 @@ from typing import Any
 
 from celery import shared_task
 from celery.contrib.django.task import DjangoTask
+from celery.signals import after_task_publish
+from django.db import close_old_connections
 from kombu.exceptions import OperationalError
 
 from outbox import engine
+from outbox.models import Heartbeat
 
 logger = logging.getLogger(__name__)
 
@@ -38,3 +41,16 @@ def sweep() -> None:
         engine.settle_expired(queue)
     if any(queue._default_manager.due().exists() for queue in engine.queues()):
         send.delay()
+
+
+@shared_task(base=Bell)
+def heartbeat() -> None:
+    """Beat rings, a worker hears: both live."""
+    Heartbeat.stamp(Heartbeat.WORKER)
+
+
+@after_task_publish.connect(sender="outbox.tasks.heartbeat")
+def beat_lives(**kwargs: Any) -> None:
+    """Runs in beat, which alone rings this one: so its own death can be told from the workers'."""
+    close_old_connections()  # no task ends in beat that would do it
+    Heartbeat.stamp(Heartbeat.BEAT)

@@ -9,6 +9,7 @@ from django.conf import settings as django_settings
 from django.utils import translation
 
 from outbox import engine
+from tests.name_servers import NameServer
 from tests.sinks import ScriptedSink
 
 
@@ -59,6 +60,14 @@ def sink(settings):
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", sink.port
     yield sink
     sink.stop()
+
+
+@pytest.fixture
+def names(settings):
+    """A real DNS server that the settings point to; a test publishes what is to be found."""
+    with NameServer() as server:
+        settings.DNS_RESOLVERS = [server.address]
+        yield server
 
 
 @pytest.fixture

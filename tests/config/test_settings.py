@@ -16,7 +16,8 @@ PRODUCTION = {
     "PRIVACY_TAG_KEY": "t" * 40,
 }
 LIVE = {"MAIL_LIVE": "1", "EMAIL_URL": "smtp+tls://user:pass@relay.example.org:587", "MAIL_FROM": "letters@example.org"}
-OTHERS = ["DEVELOPMENT", "DEBUG", "PORT", "DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", *PRODUCTION, *LIVE]
+DKIM = ["DKIM_KEY_FILE", "DKIM_SELECTOR", "DKIM_DOMAIN"]
+OTHERS = [*DKIM, "DEVELOPMENT", "DEBUG", "PORT", "DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", *PRODUCTION, *LIVE]
 
 
 @pytest.fixture
@@ -113,3 +114,22 @@ def test_the_port_is_in_the_address_and_the_sink_beside_it(read):
     found = read(DEVELOPMENT="1", PORT="8100")
     assert found["BASE_URL"] == "http://127.0.0.1:8100"
     assert (found["EMAIL_HOST"], found["EMAIL_PORT"]) == ("127.0.0.1", 9100)
+
+
+def test_without_a_dkim_key_nothing_is_signed_and_the_domain_is_the_senders(read):
+    found = read(**PRODUCTION, **LIVE)
+    assert (found["DKIM_KEYS"], found["DKIM_DOMAIN"]) == ([], "example.org")
+
+
+def test_dkim_keys_are_paths_each_with_a_selector_of_its_own_or_the_common_one(read):
+    found = read(**PRODUCTION, DKIM_KEY_FILE="/keys/a.pem, second:/keys/b.pem,", DKIM_SELECTOR="first")
+    assert found["DKIM_KEYS"] == [("first", "/keys/a.pem"), ("second", "/keys/b.pem")]
+
+
+def test_a_domain_in_other_letters_is_used_in_ascii(read):
+    found = read(**PRODUCTION, **{**LIVE, "MAIL_FROM": "letters@bücher.example.org"})
+    assert (found["MAIL_FROM"], found["DKIM_DOMAIN"]) == (
+        "letters@xn--bcher-kva.example.org",
+        "xn--bcher-kva.example.org",
+    )
+    assert read(**PRODUCTION, DKIM_DOMAIN="bücher.example.org")["DKIM_DOMAIN"] == "xn--bcher-kva.example.org"

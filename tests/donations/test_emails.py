@@ -25,6 +25,7 @@ def test_the_mail_tells_how_to_pay_and_how_to_confirm(settings):
     message, text = text_of(mail)
     assert message["To"] == mail.pledge.email
     assert message["Message-ID"] == mail.message_id
+    assert message["Auto-Submitted"] == "auto-generated"
     assert message["Subject"] == "Please confirm your pledge 1234567890"
     assert f"{settings.BASE_URL}/fund/pledge/{mail.token}/" in text.split()
     for needed in (

@@ -54,6 +54,8 @@ def test_a_letter_says_who_writes_and_holds_nothing_of_the_supporters_address(de
     assert message["Reply-To"] == settings.MAIL_REPLY_TO
     assert message["Message-ID"] == delivery.message_id
     assert message["Subject"] == "Free the union's lawyer"
+    assert "Auto-Submitted" not in message  # a person wrote it
+    assert "List-Unsubscribe" not in message
     assert body(message) == (
         "Dear Ambassador,\n\nI am an oil worker, too.\n\nI ask you to release her.\n\nNora Berg\nBranch 7\nGermany\n"
     )
