@@ -319,6 +319,7 @@ class Delivery(OutgoingMail):
     class Meta(OutgoingMail.Meta):
         verbose_name = _("letter on its way")
         verbose_name_plural = _("letters on their way")
+        permissions = [("hand_over", _("Can download letters, with names, to hand them over on paper"))]
         constraints = [
             *OutgoingMail.Meta.constraints,
             models.UniqueConstraint(fields=["signature", "target"], name="protests_one_letter_per_target"),
