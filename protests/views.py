@@ -21,6 +21,7 @@ from protests.by_hand import OwnMail, blanks, own_mail
 from protests.emails import Paper, papers
 from protests.forms import CountryForm, SigningForm
 from protests.models import CONFIRM_WITHIN, ConfirmationMail, Delivery, Letter, LetterText, Picket, Signature
+from protests.wording import varies, vary
 
 NAMES_SHOWN = 10
 
@@ -96,10 +97,14 @@ def _letter_page(
     preview: list[Paper] | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    text = LetterText.now(letter, get_language() or "")
     counted = letter.signatures.counted()
     newest = counted.exclude(display=Signature.Display.ANONYMOUS).exclude(name="").order_by("-confirmed_at", "-pk")
     context = {
         "letter": letter,
+        "subject": vary(text.subject, ""),
+        "body": vary(text.body, ""),
+        "varies": varies(text.subject + text.body),
         "form": form,
         "who_form": CountryForm(initial={"country": country}),
         "overview": addressing.overview(letter),
