@@ -4,17 +4,18 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, QuerySet
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
 from parler.forms import TranslatableModelForm
@@ -25,9 +26,10 @@ from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
 from outbox.models import State
 from privacy.addresses import address_tag
+from protests import handover
 from protests.addressing import recipients
 from protests.emails import papers
-from protests.forms import CountryForm
+from protests.forms import CountryForm, HandoverForm
 from protests.models import (
     Addressee,
     ConfirmationMail,
@@ -132,7 +134,7 @@ class LetterAdmin(SafeAddresses, TranslatableAdmin):
     search_fields = ("translations__title", "translations__subject", "slug")
     inlines = (AddresseeInline,)
     actions = ("publish", "withdraw", "close", "reopen")
-    readonly_fields = ("preview",)
+    readonly_fields = ("preview", "on_paper")
     fields = (
         "title",
         "slug",
@@ -144,6 +146,7 @@ class LetterAdmin(SafeAddresses, TranslatableAdmin):
         "published_at",
         "closed_at",
         "preview",
+        "on_paper",
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -173,9 +176,25 @@ class LetterAdmin(SafeAddresses, TranslatableAdmin):
         url = reverse("admin:protests_letter_preview", args=[letter.pk])
         return format_html('<a href="{}">{}</a>', url, _("The letters as they would go from a country (as saved)"))
 
+    @admin.display(description=_("on paper"))
+    def on_paper(self, letter: Letter) -> Any:
+        if letter.pk is None:
+            return _("Save first.")
+        url = reverse("admin:protests_letter_handover")
+        return format_html('<a href="{}?letter={}">{}</a>', url, letter.pk, _("Download letters to hand over"))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        allowed = request.user.has_perm("protests.hand_over")
+        return [field for field in super().get_fields(request, obj) if allowed or field != "on_paper"]
+
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.preview_view)
-        return [path("<int:pk>/preview/", view, name="protests_letter_preview"), *super().get_urls()]
+        preview = self.admin_site.admin_view(self.preview_view)
+        on_paper = self.admin_site.admin_view(self.handover_view)
+        return [
+            path("<int:pk>/preview/", preview, name="protests_letter_preview"),
+            path("handover/", on_paper, name="protests_letter_handover"),
+            *super().get_urls(),
+        ]
 
     def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show the letters of an invented supporter in a chosen country."""
@@ -203,6 +222,36 @@ class LetterAdmin(SafeAddresses, TranslatableAdmin):
             "sheets": sheets,
         }
         return TemplateResponse(request, "protests/admin/letter_preview.html", context)
+
+    def handover_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Ask which letters are to be handed over on paper; give them out as a PDF, or as several in a ZIP."""
+        if not request.user.has_perm("protests.hand_over"):
+            raise PermissionDenied
+        form = HandoverForm(request.POST or None, initial=request.GET.dict())
+        if request.method == "POST" and form.is_valid():
+            return self._hand_over(request, **form.cleaned_data)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Letters to hand over on paper"),
+            "opts": self.opts,
+            "form": form,
+            "part": handover.PART,
+        }
+        status = 400 if form.errors else 200
+        return TemplateResponse(request, "protests/admin/handover.html", context, status=status)
+
+    def _hand_over(self, request: HttpRequest, letter: Letter, target: Target, which: str) -> HttpResponseBase:
+        bundle = handover.bundle(letter, target, which)
+        user_id: Any = request.user.pk
+        logged = ngettext(
+            "Downloaded %(count)d letter to %(target)s to hand over on paper (%(which)s).",
+            "Downloaded %(count)d letters to %(target)s to hand over on paper (%(which)s).",
+            bundle.count,
+        ) % {"count": bundle.count, "target": target, "which": handover.Which(which).label}
+        LogEntry.objects.log_actions(user_id, [letter], CHANGE, logged, single_object=True)
+        response = StreamingHttpResponse(bundle.chunks, content_type=bundle.content_type)
+        response["Content-Disposition"] = f'attachment; filename="{bundle.filename}"'
+        return response
 
     @confirmed(
         description=_("Publish now"),

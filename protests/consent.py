@@ -27,8 +27,20 @@ CONSENTS = {
         ),
         updates=_("The campaign may also use my e-mail address to write to me about what happens next."),
     ),
+    "2026-11-paper": Consent(
+        letter=_(
+            "I want this letter to be sent by e-mail, or handed over on paper, with my name, my country, my own words "
+            "and my organisation in it, to the addressees shown on this page. I know that it shows a political "
+            "opinion, and that an addressee may be an authority of the state that the letter protests against, or may "
+            "pass it on to one. My e-mail address is not given to them. The campaign may keep what I typed, encrypted, "
+            "for this purpose."
+        ),
+        updates=_("The campaign may also use my e-mail address to write to me about what happens next."),
+    ),
 }
-CURRENT = "2026-11"
+CURRENT = "2026-11-paper"
+# Versions whose signers agreed that their letter is handed over on paper, too.
+ON_PAPER = frozenset({"2026-11-paper"})
 
 
 def current() -> Consent:

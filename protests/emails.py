@@ -13,7 +13,7 @@ from campaign.models import Campaign
 from outbox.messages import PlainText, Withdrawn, composes, one_line, plain_text, render_text
 from protests.addressing import recipients
 from protests.models import CONFIRM_WITHIN, ConfirmationMail, Delivery, LetterText, Signature, Target
-from protests.wording import fill
+from protests.wording import fill, vary
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,10 @@ def render(text: LetterText, target: Target, values: Mapping[str, str]) -> tuple
     salutation = target.safe_translation_getter("salutation", language_code=text.language, any_language=True)
     with override(text.language):
         country = country_name(values["country"])
-    subject = one_line(fill(text.subject, {"country": country}))
-    return subject, fill(text.body, {**values, "country": country, "target": salutation})
+    # From what is in the letter, so that it is the same wherever the letter is shown or sent; another for each target.
+    seed = "\0".join((target.slug, *(values[name] for name in sorted(values))))
+    subject = one_line(fill(vary(text.subject, seed), {"country": country}))
+    return subject, fill(vary(text.body, seed), {**values, "country": country, "target": salutation})
 
 
 def paper(signature: Signature, target: Target) -> Paper:

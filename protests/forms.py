@@ -12,7 +12,8 @@ from campaign.countries import country_choices
 from privacy.typed import clean_address, clean_name, clean_text
 from protests import consent
 from protests.addressing import recipients
-from protests.models import Letter, Signature
+from protests.handover import Which, deliveries
+from protests.models import Letter, Signature, Target
 
 
 class LineField(forms.CharField):
@@ -141,3 +142,17 @@ class SigningForm(forms.Form):
             for field in ("email", "consent_letter"):
                 if not self.data.get(field):
                     self.errors.pop(field, None)
+
+
+class HandoverForm(forms.Form):
+    """Asks which letters are to be handed over on paper."""
+
+    letter = forms.ModelChoiceField(Letter.objects.prefetch_related("translations"), label=_("Letter"))
+    target = forms.ModelChoiceField(Target.objects.all(), label=_("Target"))
+    which = forms.ChoiceField(
+        label=_("Which letters"), choices=Which.choices, initial=Which.ALL, widget=forms.RadioSelect
+    )
+
+    def clean(self) -> None:
+        if not self.errors and not deliveries(**self.cleaned_data).exists():
+            raise ValidationError(_("There is no such letter to hand over."))

@@ -54,14 +54,21 @@ class Letter(TranslatableModel):
     translations = TranslatedFields(
         title=models.CharField(_("title"), max_length=200),
         introduction=models.TextField(_("introduction"), blank=True, help_text=_("Markdown, shown above the letter.")),
-        subject=models.CharField(_("subject"), max_length=150, validators=[wording.validate_subject]),
+        subject=models.CharField(
+            _("subject"),
+            max_length=600,
+            validators=[wording.validate_subject],
+            help_text=_(
+                "[[One way|Another way]]: each letter has one of them. Filters notice what is always the same."
+            ),
+        ),
         body=models.TextField(
             _("letter"),
             validators=[wording.validate_body],
             help_text=_(
                 "Plain text. {target} is the addressee's salutation, {name}, {country} and {organisation} are the "
                 "supporter's, and {own_words} is where the supporter's own words go (at the beginning if you leave it "
-                "out)."
+                "out). Of [[one way|another way]] each letter has one."
             ),
         ),
     )
@@ -110,7 +117,7 @@ class LetterText(models.Model):
 
     letter = models.ForeignKey(Letter, models.CASCADE, related_name="texts")
     language = models.CharField(max_length=10)
-    subject = models.CharField(max_length=150)
+    subject = models.CharField(max_length=600)
     body = models.TextField()
     digest = models.CharField(max_length=64)
 
@@ -342,6 +349,7 @@ class Delivery(OutgoingMail):
     class Meta(OutgoingMail.Meta):
         verbose_name = _("letter on its way")
         verbose_name_plural = _("letters on their way")
+        permissions = [("hand_over", _("Can download letters, with names, to hand them over on paper"))]
         constraints = [
             *OutgoingMail.Meta.constraints,
             models.UniqueConstraint(fields=["signature", "target"], name="protests_one_letter_per_target"),

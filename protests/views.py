@@ -20,9 +20,11 @@ from outbox.models import WAITING
 from privacy.showing import shown
 from privacy.tags import tag
 from protests import addressing, signing, wording
-from protests.emails import papers
+from protests.by_hand import OwnMail, blanks, own_mail
+from protests.emails import Paper, papers
 from protests.forms import CountryForm, SigningForm
 from protests.models import CONFIRM_WITHIN, ConfirmationMail, Delivery, Letter, LetterText, Picket, Signature
+from protests.wording import varies, vary
 
 NAMES_SHOWN = 10
 
@@ -82,7 +84,7 @@ def _country(request: HttpRequest) -> str:
     return country if country in CODES else ""
 
 
-def _preview(letter: Letter, form: SigningForm) -> list[Any]:
+def _preview(letter: Letter, form: SigningForm) -> list[Paper]:
     typed = form.cleaned_data
     unsaved = Signature(
         letter=letter,
@@ -101,7 +103,7 @@ def _letter_page(
     form: SigningForm,
     *,
     country: str = "",
-    preview: list[Any] | None = None,
+    preview: list[Paper] | None = None,
     status: int = 200,
 ) -> HttpResponse:
     text = LetterText.now(letter, get_language() or "")
@@ -110,15 +112,19 @@ def _letter_page(
     context = {
         "letter": letter,
         "text": text,
-        "outline": wording.outline(text.subject, text.body),
+        "outline": wording.outline(vary(text.subject, ""), vary(text.body, "")),
+        "varies": varies(text.subject + text.body),
         "form": form,
         "who_form": CountryForm(initial={"country": country}),
         "overview": addressing.overview(letter),
         "signed": counted.count(),
         "names": [shown(signature.name, signature.display) for signature in newest[:NAMES_SHOWN]],
         "preview": preview,
+        "previewed": [own_mail(sheet) for sheet in preview or ()],
         **_who(letter, country),
     }
+    if preview:
+        context["blanks"] = []  # the same letters stand in the preview, filled in
     return _kept_private(request, render(request, "protests/letter.html", context, status=status))
 
 
@@ -127,7 +133,51 @@ def _who(letter: Letter, country: str) -> dict[str, Any]:
         "country": country,
         "country_name": country_name(country) if country else "",
         "targets": addressing.recipients(letter, country) if country else [],
+        "text": LetterText.now(letter, get_language() or ""),
+        "blanks": _blanks(letter, country),
     }
+
+
+def _blanks(letter: Letter, country: str) -> list[OwnMail]:
+    """Return the letters for people's own mail programs, as long as the letter is open."""
+    if not country or not letter.is_open:
+        return []
+    return [own_mail(sheet) for sheet in blanks(letter, country, get_language() or "")]
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+def on_paper(request: HttpRequest, slug: str) -> HttpResponse:
+    """
+    Show the letters for printing: from ?country= with the name left blank, or with what the form holds.
+
+    What is posted is written nowhere.
+    """
+    found = _letter(request, slug)
+    if not found.is_open:
+        return SeeOther(found.get_absolute_url())
+    if request.method != "POST":
+        country = _country(request)
+        sheets = blanks(found, country, get_language() or "", on_paper=True) if country else []
+        return _paper_page(request, found, sheets, country=country)
+    form = SigningForm(request.POST, letter=found, preview=True)
+    if not form.is_valid():
+        return _letter_page(request, found, form, country=form.cleaned_data.get("country", ""), status=400)
+    response = _paper_page(request, found, _preview(found, form), country=form.cleaned_data["country"])
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _paper_page(request: HttpRequest, letter: Letter, sheets: list[Paper], *, country: str) -> HttpResponse:
+    context = {
+        "letter": letter,
+        "text": LetterText.now(letter, get_language() or ""),
+        "sheets": sheets,
+        "country": country,
+        "country_name": country_name(country) if country else "",
+        "who_form": CountryForm(initial={"country": country}),
+    }
+    return render(request, "protests/on_paper.html", context)
 
 
 @require_safe

@@ -68,6 +68,31 @@ def test_a_supporter_signs_a_letter_and_sees_where_it_stands(visitor, javascript
         assert delivery.target.name in receipt
 
 
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_a_supporter_whose_mail_is_blocked_takes_the_letter_along(visitor, javascript):
+    page = visitor(java_script_enabled=javascript, viewport=PHONE).page
+    letter = Letter.objects.open().first()
+
+    page.goto(letter.get_absolute_url())
+    fill_in_letter(page)
+    press(sign_form(page), "preview")
+    page.locator("#preview summary").click()
+    text = page.locator("#preview textarea[readonly]").first
+    copy = page.locator("#preview button", has_text="Copy the text").first
+    assert "My grandfather was a miner." in text.input_value()
+    assert copy.is_visible() == javascript
+    if javascript:
+        copy.click()
+        assert page.locator("#preview [role=status]", has_text=".").first.is_visible()
+        marked = text.evaluate("text => text.value.slice(text.selectionStart, text.selectionEnd)")
+        assert marked == text.input_value()
+
+    page.locator("#preview button", has_text="For printing").click()
+    page.emulate_media(media="print")
+    assert "Rosa Example" in page.locator(".sheet").first.inner_text()
+    assert not page.locator(".site-header, .page-header, .site-footer").locator("visible=true").count()
+
+
 def supporters_way(page):
     """Open each kind of page that a supporter meets; yield after each."""
     page.goto("/")
@@ -76,11 +101,18 @@ def supporters_way(page):
     yield
     page.goto(Letter.objects.open().first().get_absolute_url())
     yield
+    page.goto(Letter.objects.open().first().get_absolute_url() + "?country=DE")
+    page.locator("#who summary").first.click()
+    yield
+    page.locator("#who a", has_text="For printing").click()
+    yield
+    page.goto(Letter.objects.open().first().get_absolute_url())
     without_the_browsers_own_checks(page)
     press(sign_form(page))
     yield
     fill_in_letter(page)
     press(sign_form(page), "preview")
+    page.locator("#preview summary").click()
     yield
     press(sign_form(page))
     yield
@@ -172,6 +204,7 @@ def test_the_organisers_desk_runs_clean_under_the_content_policy(visitor):
         reverse("admin:campaign_update_add"),
         reverse("admin:protests_letter_changelist"),
         reverse("admin:protests_letter_change", args=[Letter.objects.first().pk]),
+        reverse("admin:protests_letter_handover"),
         reverse("admin:protests_delivery_changelist"),
         reverse("admin:donations_transaction_add"),
     ):

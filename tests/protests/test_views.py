@@ -32,6 +32,10 @@ def text_of(response):
     return html.unescape(response.content.decode())
 
 
+def parsed(delivery):
+    return email.message_from_bytes(compose(delivery).as_bytes(), policy=email.policy.default)
+
+
 def rows():
     """All that a request could change."""
     models = (Letter, LetterText, Signature, ConfirmationMail, Delivery)
@@ -298,7 +302,7 @@ class TestPosting:
         deliveries = list(Delivery.for_composing())
         assert len(deliveries) == 2
         for delivery in deliveries:
-            message = email.message_from_bytes(compose(delivery).as_bytes(), policy=email.policy.default)
+            message = parsed(delivery)
             letter_body = message.get_content().replace("\r\n", "\n")
             assert letter_body in text
             assert delivery.target.email in text
@@ -637,3 +641,54 @@ class TestPickets:
             PicketFactory()
         with django_assert_num_queries(len(few)):
             client.get("/pickets/")
+
+
+class TestVariants:
+    @pytest.fixture
+    def varied(self, letter):
+        letter.translations.update(
+            subject="[[Free|Release]] the [[lawyer|prisoner|unionist]]",
+            body="{target},\n\n{own_words}\n\n" + "[[a|b|c]] " * 12 + "\n\n{name}",
+        )
+        return Letter.objects.get()
+
+    def test_the_page_shows_one_wording_and_says_so(self, client, varied):
+        text = text_of(client.get(PAGE, {"country": "DE"}))
+
+        assert "[[" not in text
+        assert "This is one of them." in text
+
+    def test_the_letter_is_the_same_wherever_it_is_shown_and_sent(self, client, varied, posted, link):
+        def shown(response):
+            text = text_of(response)
+            return sorted(
+                zip(
+                    re.findall(r"<dd>((?:Free|Release) the \w+)</dd>", text),
+                    re.findall(r'<div class="paper"[^>]*>([^<]*[abc] [abc] [^<]*Nora[^<]*)', text),
+                    strict=True,
+                )
+            )
+
+        preview = shown(client.post(PAGE, {**posted, "own_words": "[[x|y]]", "preview": "1"}))
+        client.post(PAGE, {**posted, "own_words": "[[x|y]]"})
+        signature = Signature.objects.get()
+        code = link(signature)
+        confirm = shown(client.get(f"/confirm/{code}/"))
+        signing.confirm(signature)
+        receipt = shown(client.get(f"/receipt/{code}/"))
+        sent = sorted(
+            (message["Subject"], message.get_content().replace("\r\n", "\n"))
+            for message in map(parsed, Delivery.for_composing())
+        )
+
+        assert len(preview) == 2
+        assert preview[0][1].count("[[x|y]]") == 1  # what a supporter types stays as it is
+        assert preview == confirm == receipt == sent
+
+    def test_letters_of_several_people_differ(self, client, varied, posted):
+        seen = {
+            re.search(r"(?:[abc] ){12}", text_of(client.post(PAGE, {**posted, "name": name, "preview": "1"})))[0]
+            for name in ("Nora Berg", "Ida Nilsen", "Ann Lee")
+        }
+
+        assert len(seen) == 3

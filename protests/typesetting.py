@@ -1,0 +1,27 @@
+"""
+The typesetter: reads letters as JSON from standard input, writes a PDF to standard output.
+
+What people typed reaches Typst as data, never as a part of the program in handover.typ: nothing in it is markup there.
+Run by protests.handover as a process of its own, without Django.
+"""
+
+import sys
+from pathlib import Path
+
+import typst
+
+
+def main() -> None:
+    # The wheel's own fonts hold Latin, Greek, Cyrillic, Kazakh, Hebrew and Arabic; the system's serve for the rest.
+    fonts = typst.Fonts(include_system_fonts=True, include_embedded_fonts=True)
+    pdf = typst.compile(
+        Path(__file__).with_name("handover.typ").read_bytes(),
+        font_paths=fonts,
+        sys_inputs={"document": sys.stdin.buffer.read().decode()},
+        format="pdf",
+    )
+    sys.stdout.buffer.write(pdf)
+
+
+if __name__ == "__main__":
+    main()
