@@ -246,6 +246,9 @@ DKIM_KEYS = [
     )
 ]
 DKIM_DOMAIN = in_ascii(env.str("DKIM_DOMAIN", default="") or MAIL_FROM.rpartition("@")[2])
+# Each mail's bounces come back to an address of its own below this domain; empty: to MAIL_FROM, and nobody takes them.
+BOUNCE_DOMAIN = env.str("BOUNCE_DOMAIN", default=MAIL_FROM.rpartition("@")[2]).strip()
+BOUNCE_PORT = env.int("BOUNCE_PORT", default=PORT + 2000)
 OUTBOX_LEASE_SECONDS = env.int("OUTBOX_LEASE_SECONDS", default=300)
 OUTBOX_SMTP_TIMEOUT_SECONDS = env.int("OUTBOX_SMTP_TIMEOUT_SECONDS", default=60)
 OUTBOX_BACKOFF_SECONDS = env.int("OUTBOX_BACKOFF_SECONDS", default=60)
@@ -284,6 +287,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "mail": {"level": "WARNING"},  # aiosmtpd would log every command, with addresses
+        "flufl.bounce": {"level": "CRITICAL"},  # what it cannot read; outbox.bounces says so in one line
         "django.request": {"level": "ERROR"},  # each 404 and refused form, with the secret in its path
     },
 }

@@ -10,6 +10,7 @@ class OutboxConfig(AppConfig):
 
     def ready(self) -> None:
         # Here, because the modules of queues import models, which this module must not before the apps are loaded.
-        checks.register(import_string("outbox.checks.every_queue_has_a_composer"), checks.Tags.models)
+        for check in ("every_queue_has_a_composer", "every_queue_has_a_bounce_address"):
+            checks.register(import_string(f"outbox.checks.{check}"), checks.Tags.models)
         checks.register(import_string("outbox.checks.every_dkim_key_is_usable"), checks.Tags.security)
         autodiscover_modules("emails")  # each app's emails module registers what composes its queues

@@ -27,6 +27,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from outbox.bounces import address_for
 from outbox.dkim_signing import sign
 from outbox.messages import Withdrawn, compose, one_line
 from outbox.models import WAITING, OutgoingMail, State
@@ -101,9 +102,7 @@ def claim(queue: Queue, size: int) -> tuple[str, list[Any]]:
     """
     lease = secrets.token_hex(16)
     with transaction.atomic():
-        due = queue._default_manager.select_for_update(skip_locked=True).filter(
-            state__in=WAITING, next_attempt_at__lte=timezone.now()
-        )
+        due = queue._default_manager.select_for_update(skip_locked=True).due()
         keys = list(due.order_by("next_attempt_at").values_list("pk", flat=True)[:size])
         if keys:
             queue._default_manager.filter(pk__in=keys, state__in=WAITING).update(
@@ -143,7 +142,7 @@ def _send_one(connection: Connection, lease: str, mail: OutgoingMail) -> None:
         _record(lease, mail, State.FAILED, reply=f"The message could not be built ({type(error).__name__}).")
         return
     try:
-        reply = connection.send(settings.MAIL_FROM, message.rcpt_to, content, lambda: _mark(lease, mail))
+        reply = connection.send(address_for(mail), message.rcpt_to, content, lambda: _mark(lease, mail))
     except LeaseLost:
         logger.warning("%s %s: the lease ran out before it was handed over", type(mail).__name__, mail.pk)
     except Broken as error:

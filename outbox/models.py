@@ -43,9 +43,13 @@ def new_message_id() -> str:
 
 
 class OutgoingMailQuerySet(models.QuerySet[Any]):
+    def sendable(self) -> Self:
+        """Mails that nothing beside their own state holds back. A queue with such a reason leaves those out here."""
+        return self.all()
+
     def due(self) -> Self:
         """Mails whose turn has come."""
-        return self.filter(state__in=WAITING, next_attempt_at__lte=timezone.now())
+        return self.sendable().filter(state__in=WAITING, next_attempt_at__lte=timezone.now())
 
     def waiting(self) -> Self:
         """Mails that have not left, and that can still be withdrawn."""
@@ -173,6 +177,13 @@ class OutgoingMail(models.Model):
     def forget(self) -> dict[str, Any]:
         """Return columns to overwrite once the message was accepted, such as the secret of a mailed link."""
         return {}
+
+    def bounced(self, words: str) -> None:
+        """
+        Do what else follows when this mail, which was accepted, came back refused for good.
+
+        Called once, in the transaction that records it; `words` are a server's, without any address.
+        """
 
     @property
     def gives_up_at(self) -> Any:

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, ngettext
@@ -24,7 +25,7 @@ from campaign.admin import PublishedAdmin, SafeAddresses
 from campaign.countries import country_choices, country_name
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
-from outbox.models import State
+from outbox.models import WAITING, State
 from privacy.addresses import address_tag
 from protests import handover
 from protests.addressing import recipients
@@ -38,8 +39,10 @@ from protests.models import (
     LetterText,
     Picket,
     Signature,
+    SuspensionNotice,
     Target,
     TargetCountry,
+    TargetQuerySet,
 )
 from protests.wording import fill
 
@@ -320,13 +323,26 @@ class TargetCountryInline(CountryChoice, admin.TabularInline):
     extra = 1
 
 
+class SuspendedFilter(admin.SimpleListFilter):
+    parameter_name = "suspended"
+    title = _("address")
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("suspended"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.suspended() if self.value() == "yes" else queryset
+
+
 @admin.register(Target)
 class TargetAdmin(SafeAddresses, TranslatableAdmin):
-    list_display = ("name", "email", "country_names")
-    list_filter = (TargetLetterFilter,)
+    list_display = ("name", "email", "trouble", "country_names")
+    list_filter = (SuspendedFilter, TargetLetterFilter)
     search_fields = ("name", "email", "slug")
     prepopulated_fields = {"slug": ("name",)}
+    readonly_fields = ("trouble",)
     inlines = (TargetCountryInline,)
+    actions = ("address_is_right",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Target]:
         return super().get_queryset(request).prefetch_related("countries")
@@ -334,6 +350,26 @@ class TargetAdmin(SafeAddresses, TranslatableAdmin):
     @admin.display(description=_("countries"))
     def country_names(self, target: Target) -> str:
         return ", ".join(country_name(there.country) for there in target.countries.all())
+
+    @admin.display(description=_("trouble"), ordering="suspended_at", empty_value="")
+    def trouble(self, target: Target) -> str | None:
+        if target.suspended_at is None:
+            return None
+        return _("Suspended since %(date)s, its letters wait. A letter came back: %(words)s") % {
+            "date": date_format(timezone.localtime(target.suspended_at), "SHORT_DATETIME_FORMAT"),
+            "words": target.suspended_because,
+        }
+
+    @confirmed(
+        description=_("The address is right: send its letters again"),
+        question=_(
+            "The letters that wait for these targets will go to the addresses shown, which refused a letter before. "
+            "To correct an address, open the target instead."
+        ),
+        changes=TargetQuerySet.suspended,
+    )
+    def address_is_right(self, request: HttpRequest, queryset: TargetQuerySet) -> int:
+        return queryset.trust_again()
 
 
 class CountryFilter(admin.SimpleListFilter):
@@ -442,7 +478,7 @@ class SignatureAdmin(LookOnly, admin.ModelAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(OutgoingMailAdmin):
-    list_display = ("created_at", "state", "target", "signature", "answer")
+    list_display = ("created_at", "state", "held_up", "target", "signature", "answer")
     list_filter = (*OutgoingMailAdmin.list_filter, DeliveryLetterFilter, "target")
     list_select_related = ("target", "signature__letter")
     search_fields = (*OutgoingMailAdmin.search_fields, "target__name")
@@ -456,6 +492,11 @@ class DeliveryAdmin(OutgoingMailAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         return lookup == "signature__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
+    @admin.display(description=_("held up"), empty_value="")
+    def held_up(self, mail: Delivery) -> Any:
+        waits = mail.state in WAITING and mail.target.suspended_at is not None
+        return _("the target's address is suspended") if waits else None
+
 
 @admin.register(ConfirmationMail)
 class ConfirmationMailAdmin(OutgoingMailAdmin):
@@ -467,6 +508,15 @@ class ConfirmationMailAdmin(OutgoingMailAdmin):
 
     def about(self, mail: ConfirmationMail) -> str:
         return f"{mail.signature}, {mail.signature.letter}"
+
+
+@admin.register(SuspensionNotice)
+class SuspensionNoticeAdmin(OutgoingMailAdmin):
+    list_display = ("created_at", "state", "target", "email", "because", "answer")
+    list_select_related = ("target",)
+
+    def about(self, mail: SuspensionNotice) -> str:
+        return str(mail.target)
 
 
 @admin.register(LetterText)

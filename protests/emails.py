@@ -12,7 +12,15 @@ from campaign.countries import country_name
 from campaign.models import Campaign
 from outbox.messages import PlainText, Withdrawn, composes, one_line, plain_text, render_text
 from protests.addressing import recipients
-from protests.models import CONFIRM_WITHIN, ConfirmationMail, Delivery, LetterText, Signature, Target
+from protests.models import (
+    CONFIRM_WITHIN,
+    ConfirmationMail,
+    Delivery,
+    LetterText,
+    Signature,
+    SuspensionNotice,
+    Target,
+)
 from protests.wording import fill, vary
 
 
@@ -119,5 +127,28 @@ def confirmation(mail: ConfirmationMail) -> PlainText:
             from_name=str(campaign or _("Solidarity")),
         )
     # RFC 3834: an absent signer's auto-responder stays silent.
+    message["Auto-Submitted"] = "auto-generated"
+    return message
+
+
+@composes(SuspensionNotice)
+def suspended(mail: SuspensionNotice) -> PlainText:
+    """Compose the mail to the organisers, at the campaign's contact address, else where answers to its mails go."""
+    with override(settings.LANGUAGE_CODE):
+        campaign = Campaign.objects.prefetch_related("translations").first()
+        context = {
+            "campaign": campaign,
+            "target": mail.target,
+            "email": mail.email,
+            "because": mail.because,
+            "link": settings.BASE_URL + reverse("admin:protests_target_change", args=[mail.target_id]),
+        }
+        message = plain_text(
+            to=(campaign.contact_email if campaign else "") or settings.MAIL_REPLY_TO,
+            subject=render_text("protests/emails/suspended_subject.txt", context),
+            body=render_text("protests/emails/suspended.txt", context),
+            message_id=mail.message_id,
+            from_name=str(campaign or _("Solidarity")),
+        )
     message["Auto-Submitted"] = "auto-generated"
     return message

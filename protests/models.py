@@ -13,10 +13,11 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from parler.managers import TranslatableQuerySet
 from parler.models import TranslatableModel, TranslatedFields
 
 from campaign.models import OfStrikeQuerySet, Strike, published_at
-from outbox.models import OutgoingMail, State
+from outbox.models import OutgoingMail, OutgoingMailQuerySet, State
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
 from protests import wording
@@ -140,6 +141,21 @@ class LetterText(models.Model):
         return cls(letter=letter, language=best, subject=subject, body=body, digest=cls.digest_of(best, subject, body))
 
 
+class TargetQuerySet(TranslatableQuerySet):
+    def suspended(self) -> Self:
+        """Targets whose address is refused, so that their letters wait."""
+        return self.filter(suspended_at__isnull=False)
+
+    def trust_again(self) -> int:
+        """Let the letters of suspended targets go to their addresses again; return how many targets."""
+        pks = list(self.suspended().values_list("pk", flat=True))
+        # The wait was ours: it does not count towards the days after which the engine gives up.
+        Delivery.objects.filter(target__in=pks).waiting().update(queued_at=timezone.now())
+        return Target.objects.filter(pk__in=pks).update(
+            suspended_at=None, suspended_because="", trusted_since=timezone.now()
+        )
+
+
 class Target(TranslatableModel):
     """An office that letters go to."""
 
@@ -153,16 +169,38 @@ class Target(TranslatableModel):
         )
     )
     email = models.EmailField(_("e-mail address"))
+    # A letter that was accepted came back refused for good: letters wait until an organiser has looked at the address.
+    suspended_at = models.DateTimeField(_("suspended"), null=True, editable=False)
+    suspended_because = models.CharField(_("its server's words"), max_length=500, blank=True, editable=False)
+    # Bounces of letters that were handed over before this say nothing about the address as it is now.
+    trusted_since = models.DateTimeField(default=timezone.now, editable=False)
     letters = models.ManyToManyField(Letter, through="Addressee", related_name="targets")
+
+    objects = TargetQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("target")
         verbose_name_plural = _("targets")
         ordering = ["name"]
-        constraints = [models.UniqueConstraint(Lower("email"), name="protests_target_email_once")]
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="protests_target_email_once"),
+            models.CheckConstraint(
+                condition=Q(suspended_at=None, suspended_because="")
+                | (Q(suspended_at__isnull=False) & ~Q(suspended_because="")),
+                name="protests_target_is_suspended_for_a_reason",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; with another address than before, letters go there at once, whatever became of the old one."""
+        moved = Target.objects.filter(pk=self.pk).exclude(email=self.email)
+        if self.pk and moved.exists():
+            moved.trust_again()
+            self.suspended_at, self.suspended_because, self.trusted_since = None, "", timezone.now()
+        super().save(*args, **kwargs)
 
 
 class TargetCountry(models.Model):
@@ -338,11 +376,19 @@ class ConfirmationMail(OutgoingMail):
         return {"token": "", "email": ""}
 
 
+class DeliveryQuerySet(OutgoingMailQuerySet):
+    def sendable(self) -> Self:
+        """Leave out the letters to a target whose address is suspended: they wait, and none is lost."""
+        return self.exclude(target__in=Target.objects.suspended().values("pk"))
+
+
 class Delivery(OutgoingMail):
     """One signer's letter to one target."""
 
     signature = models.ForeignKey(Signature, models.CASCADE, related_name="deliveries", verbose_name=_("signature"))
     target = models.ForeignKey(Target, models.PROTECT, related_name="deliveries", verbose_name=_("target"))
+
+    objects: ClassVar[Any] = DeliveryQuerySet.as_manager()
 
     not_personal: ClassVar = OutgoingMail.not_personal_mail | {"signature", "target"}
 
@@ -360,6 +406,38 @@ class Delivery(OutgoingMail):
         return cls.objects.select_related("signature__letter", "signature__text", "target").prefetch_related(
             "target__translations"
         )
+
+    def bounced(self, words: str) -> None:
+        """
+        Suspend the target's address, and write the mail that tells the organisers.
+
+        Not again while it is suspended, and not for a letter that left before an organiser corrected the address or
+        found it right.
+        """
+        suspended = Target.objects.filter(
+            pk=self.target_id, suspended_at=None, trusted_since__lte=self.handing_over_at or self.created_at
+        ).update(suspended_at=timezone.now(), suspended_because=words)
+        if suspended:
+            SuspensionNotice.objects.create(target=self.target, email=self.target.email, because=words)
+
+
+class SuspensionNotice(OutgoingMail):
+    """The mail that tells the organisers that a target's address was suspended."""
+
+    target = models.ForeignKey(Target, models.CASCADE, related_name="notices", verbose_name=_("target"))
+    email = models.EmailField(_("e-mail address"), editable=False)
+    because = models.CharField(_("its server's words"), max_length=500, editable=False)
+
+    # An office's address, no person's.
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"target", "email", "because"}
+
+    class Meta(OutgoingMail.Meta):
+        verbose_name = _("notice of a suspended address")
+        verbose_name_plural = _("notices of suspended addresses")
+
+    @classmethod
+    def for_composing(cls) -> models.QuerySet[Any]:
+        return cls.objects.select_related("target")
 
 
 class Picket(TranslatableModel):

@@ -18,6 +18,7 @@ PRODUCTION = {
 LIVE = {"MAIL_LIVE": "1", "EMAIL_URL": "smtp+tls://user:pass@relay.example.org:587", "MAIL_FROM": "letters@example.org"}
 DKIM = ["DKIM_KEY_FILE", "DKIM_SELECTOR", "DKIM_DOMAIN"]
 OTHERS = [*DKIM, "DEVELOPMENT", "DEBUG", "PORT", "DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", *PRODUCTION, *LIVE]
+OTHERS += ["BOUNCE_DOMAIN"]
 
 
 @pytest.fixture
@@ -78,6 +79,12 @@ def test_production_is_a_sandbox_by_default_and_protects_itself(read):
     assert found["SESSION_COOKIE_SECURE"]
     assert found["CSRF_COOKIE_SECURE"]
     assert found["PRIVACY_KEYS"] == [NEW, OLD]
+
+
+def test_bounces_come_back_to_the_senders_domain_unless_told_otherwise(read):
+    assert read(**PRODUCTION, **LIVE)["BOUNCE_DOMAIN"] == "example.org"
+    assert read(**PRODUCTION, **LIVE, BOUNCE_DOMAIN="b.example.org")["BOUNCE_DOMAIN"] == "b.example.org"
+    assert read(**PRODUCTION, **LIVE, BOUNCE_DOMAIN="")["BOUNCE_DOMAIN"] == ""
 
 
 def test_going_live_uses_the_relay(read):

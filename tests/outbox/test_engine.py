@@ -9,6 +9,7 @@ from django.db.utils import IntegrityError
 from django.utils import timezone
 
 from outbox import engine, messages
+from outbox.bounces import address_for
 from outbox.models import State
 from protests.models import ConfirmationMail, Delivery
 from tests.factories import ConfirmationMailFactory, DeliveryFactory, LetterTextFactory
@@ -41,7 +42,7 @@ def test_what_is_due_is_sent_and_recorded(sink, deliveries):
     assert (one.state, one.reply_code, one.attempts, one.lease) == (State.ACCEPTED, 250, 1, "")
     assert one.reply == "2.0.0 Taken"
     assert one.handing_over_at <= one.settled_at
-    assert sink.to(one.target.email)[0].mail_from == "letters@solidarity.example.org"
+    assert sink.to(one.target.email)[0].mail_from == address_for(one)
 
 
 def test_a_mail_is_sent_once(sink, deliveries):

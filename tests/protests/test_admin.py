@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from outbox.models import State
 from protests import signing
-from protests.models import Delivery, Letter, Signature
+from protests.models import Delivery, Letter, Signature, SuspensionNotice
 from tests.factories import (
     ConfirmationMailFactory,
     DeliveryFactory,
@@ -24,7 +24,7 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-MODELS = ["letter", "target", "signature", "delivery", "confirmationmail", "lettertext", "picket"]
+MODELS = ["letter", "target", "signature", "delivery", "confirmationmail", "lettertext", "picket", "suspensionnotice"]
 
 
 @pytest.fixture
@@ -44,6 +44,9 @@ def one_of_each(letter):
         "confirmationmail": ConfirmationMailFactory(signature=signature),
         "lettertext": signature.text,
         "picket": PicketFactory(country="GB"),
+        "suspensionnotice": SuspensionNotice.objects.create(
+            target=letter.addressees.first().target, email="embassy@example.org", because="550 no"
+        ),
     }
 
 
