@@ -90,7 +90,7 @@ class TestAddresses:
 
         monkeypatch.setattr(checks, "queues", lambda: [queue("mail"), queue("mail"), queue("m" * 30), queue("good")])
 
-        assert [error.id for error in checks.every_queue_has_a_bounce_address()] == ["outbox.E002"] * 3
+        assert [error.id for error in checks.every_queue_has_a_bounce_address()] == ["outbox.E004"] * 3
 
     def test_without_a_domain_bounces_go_to_the_sender(self, settings):
         settings.BOUNCE_DOMAIN = ""
