@@ -83,7 +83,7 @@ def test_a_supporter_whose_mail_is_blocked_takes_the_letter_along(visitor, javas
     assert copy.is_visible() == javascript
     if javascript:
         copy.click()
-        assert page.locator("#preview [role=status]", has_text=".").first.is_visible()
+        page.locator("#preview [role=status]", has_text=".").first.wait_for()  # copying takes the browser a moment
         marked = text.evaluate("text => text.value.slice(text.selectionStart, text.selectionEnd)")
         assert marked == text.input_value()
 
