@@ -12,8 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from outbox import engine
-from outbox.models import State
+from outbox.models import State, queues
 from protests.models import Letter, Signature
 
 PLAIN = "text/plain; charset=utf-8"
@@ -60,14 +59,14 @@ def figures() -> Iterator[str]:
     now = timezone.now()
     yield "# HELP solidarity_mails Mails by queue and state."
     yield "# TYPE solidarity_mails gauge"
-    for queue in engine.queues():
+    for queue in queues():
         counts = dict(queue._default_manager.values_list("state").annotate(Count("pk")).order_by())
         for state in State.values:
             labels = f'queue="{queue._meta.label_lower}",state="{state}"'
             yield f"solidarity_mails{{{labels}}} {counts.get(state, 0)}"
     yield "# HELP solidarity_oldest_due_mail_seconds For how long the oldest mail whose turn has come has waited."
     yield "# TYPE solidarity_oldest_due_mail_seconds gauge"
-    for queue in engine.queues():
+    for queue in queues():
         oldest = queue._default_manager.due().aggregate(oldest=Min("next_attempt_at"))["oldest"]
         age = (now - oldest).total_seconds() if oldest else 0
         yield f'solidarity_oldest_due_mail_seconds{{queue="{queue._meta.label_lower}"}} {age:.0f}'

@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
-from outbox.engine import queues
+from outbox.models import queues
 
 MAILS_A_DAY = 3
 

@@ -7,8 +7,8 @@ from django.core import checks
 
 from outbox.bounces import LOCAL_PART_LIMIT, Claim
 from outbox.dkim_signing import KeyUnusable, is_open_to_others, load
-from outbox.engine import queues
 from outbox.messages import can_compose
+from outbox.models import queues
 
 
 def every_queue_has_a_composer(**kwargs: Any) -> list[checks.CheckMessage]:

@@ -31,7 +31,6 @@ from outbox.bounces import address_for
 from outbox.dkim_signing import sign
 from outbox.messages import Withdrawn, compose, one_line
 from outbox.models import WAITING, OutgoingMail, State
-from outbox.models import queues as queues  # noqa: PLC0414 - whoever has the engine asks it for the queues
 from outbox.readiness import gate
 from outbox.smtp import Broken, Connection, InDoubt, Refused, Reply, Unavailable
 

@@ -10,7 +10,7 @@ from django.db import close_old_connections
 from kombu.exceptions import OperationalError
 
 from outbox import engine
-from outbox.models import Heartbeat
+from outbox.models import Heartbeat, queues
 
 logger = logging.getLogger(__name__)
 
@@ -30,16 +30,16 @@ class Bell(DjangoTask):
 @shared_task(base=Bell, expires=60)
 def send(queue: str = "") -> None:
     """Send what is due, first in the queue with the label `app.model`, in turns with all others."""
-    if engine.send_due(*sorted(engine.queues(), key=lambda model: model._meta.label_lower != queue)):
+    if engine.send_due(*sorted(queues(), key=lambda model: model._meta.label_lower != queue)):
         send.delay()
 
 
 @shared_task(base=Bell)
 def sweep() -> None:
     """Look at every queue, in case a bell was not heard."""
-    for queue in engine.queues():
+    for queue in queues():
         engine.settle_expired(queue)
-    if any(queue._default_manager.due().exists() for queue in engine.queues()):
+    if any(queue._default_manager.due().exists() for queue in queues()):
         send.delay()
 
 

@@ -5,10 +5,12 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from celery.signals import before_task_publish
 from django.conf import settings as django_settings
 from django.utils import translation
 
 from outbox import engine
+from outbox.models import queues
 from tests.name_servers import NameServer
 from tests.sinks import ScriptedSink
 
@@ -54,6 +56,19 @@ def folders():
 
 
 @pytest.fixture
+def rung():
+    """The names of the tasks that were handed to the broker."""
+    names = []
+
+    def hear(sender, **kwargs):
+        names.append(sender)
+
+    before_task_publish.connect(hear)
+    yield names
+    before_task_publish.disconnect(hear)
+
+
+@pytest.fixture
 def sink(settings):
     """A real SMTP server that the settings point to; a test can script its answers."""
     sink = ScriptedSink().start()
@@ -74,8 +89,8 @@ def names(settings):
 def send_all(sink):
     """A function that sends all that is due, in the given queues or in all, to `sink`, and returns what it took."""
 
-    def send(*queues):
-        for queue in queues or engine.queues():
+    def send(*some):
+        for queue in some or queues():
             while engine.send_due(queue):
                 pass
         return sink.taken

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from outbox import bounces, checks, engine
 from outbox.bounces import Kind, NotYet, Outcome, address_for, judge, read_address, take
-from outbox.models import State
+from outbox.models import State, queues
 from protests.models import ConfirmationMail, Delivery, SuspensionNotice, Target
 from tests.factories import ConfirmationMailFactory, DeliveryFactory
 from tests.outbox import returned
@@ -79,7 +79,7 @@ class TestAddresses:
 
     def test_each_queue_has_one_that_a_mail_server_takes(self):
         assert checks.every_queue_has_a_bounce_address() == []
-        for queue in engine.queues():
+        for queue in queues():
             mail = queue(pk=2**63 - 1)
             assert len(address_for(mail).partition("@")[0]) <= 64
             assert read_address(address_for(mail)).pk == mail.pk

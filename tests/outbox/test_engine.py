@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from outbox import engine, messages
 from outbox.bounces import address_for
-from outbox.models import State
+from outbox.models import State, queues
 from protests.models import ConfirmationMail, Delivery
 from tests.factories import ConfirmationMailFactory, DeliveryFactory, LetterTextFactory
 from tests.sinks import DROP, free_port
@@ -356,7 +356,7 @@ def test_a_message_id_is_under_the_campaigns_domain_and_unique(deliveries):
 
 
 def test_every_queue_has_a_composer():
-    assert set(engine.queues()) == set(messages._composers)
+    assert set(queues()) == set(messages._composers)
 
 
 def test_letters_follow_a_target_to_its_new_address(sink, deliveries):

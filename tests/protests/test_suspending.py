@@ -150,9 +150,7 @@ def test_a_letter_that_came_back_and_is_withdrawn_after_all_is_not_in_doubt(targ
     assert set(Delivery.objects.values_list("state", flat=True)) == {State.CANCELLED}
 
 
-def test_the_sweep_rings_for_no_letter_that_waits_for_an_organiser(target, monkeypatch):
-    rung = []
-    monkeypatch.setattr(tasks.send, "delay", lambda *queue: rung.append(queue))
+def test_the_sweep_rings_for_no_letter_that_waits_for_an_organiser(target, rung):
     SuspensionNotice.objects.all().cancel()
 
     tasks.sweep()
