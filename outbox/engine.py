@@ -31,6 +31,7 @@ from outbox.bounces import address_for
 from outbox.dkim_signing import sign
 from outbox.messages import Withdrawn, compose, one_line
 from outbox.models import WAITING, OutgoingMail, State
+from outbox.pacing import choose
 from outbox.readiness import gate
 from outbox.smtp import Broken, Connection, InDoubt, Refused, Reply, Unavailable
 
@@ -94,16 +95,13 @@ def settle_expired(queue: Queue) -> None:
 
 def claim(queue: Queue, size: int) -> tuple[str, list[Any]]:
     """
-    Claim up to `size` due rows; return the lease and the rows.
+    Claim up to `size` rows that may be sent now; return the lease and the rows.
 
-    With FOR UPDATE SKIP LOCKED workers pass by each other's rows; where a database lacks it, a transaction takes the
-    only write lock first. Either way the conditional UPDATE decides.
+    Whatever chose them, the conditional UPDATE decides.
     """
     lease = secrets.token_hex(16)
     with transaction.atomic():
-        due = queue._default_manager.select_for_update(skip_locked=True).due()
-        keys = list(due.order_by("next_attempt_at").values_list("pk", flat=True)[:size])
-        if keys:
+        if keys := choose(queue, size):
             queue._default_manager.filter(pk__in=keys, state__in=WAITING).update(
                 state=State.SENDING, lease=lease, leased_until=_lease_end()
             )
@@ -177,8 +175,9 @@ def _put_off(lease: str, mail: OutgoingMail, code: int | None, reply: str) -> No
         reply = f"Given up after {settings.OUTBOX_GIVE_UP_DAYS} days. Last answer: {reply}"
         _record(lease, mail, State.FAILED, code=code, reply=reply)
     else:
-        later = timezone.now() + _backoff(mail.attempts + 1)
-        _record(lease, mail, State.DEFERRED, code=code, reply=reply, next_attempt_at=later)
+        now = timezone.now()
+        later, since = now + _backoff(mail.attempts + 1), mail.deferred_since or now
+        _record(lease, mail, State.DEFERRED, code=code, reply=reply, next_attempt_at=later, deferred_since=since)
 
 
 def _record(

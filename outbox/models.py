@@ -6,7 +6,7 @@ outbox.engine does the rest.
 """
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.apps import apps
@@ -83,6 +83,7 @@ class OutgoingMailQuerySet(models.QuerySet[Any]):
             state=State.QUEUED,
             next_attempt_at=timezone.now(),
             queued_at=timezone.now(),
+            deferred_since=None,
             maybe_left_at=Coalesce(F("handing_over_at"), F("maybe_left_at")),
             handing_over_at=None,
             settled_at=None,
@@ -100,9 +101,11 @@ class OutgoingMail(models.Model):
 
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED, editable=False)
     created_at = models.DateTimeField(_("written"), default=timezone.now, editable=False)
-    # From here the engine counts the days after which it gives up.
+    # When it was last put into the queue: the bounce address of each sending differs.
     queued_at = models.DateTimeField(_("queued"), default=timezone.now, editable=False)
     next_attempt_at = models.DateTimeField(_("next attempt"), default=timezone.now, editable=False)
+    # Since when the server puts it off: from here the engine counts the days after which it gives up.
+    deferred_since = models.DateTimeField(_("put off since"), null=True, editable=False)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, editable=False)
     message_id = models.CharField("Message-ID", max_length=255, default=new_message_id, unique=True, editable=False)
     # The worker that holds the row, and until when it may be believed to live.
@@ -127,6 +130,7 @@ class OutgoingMail(models.Model):
             "created_at",
             "queued_at",
             "next_attempt_at",
+            "deferred_since",
             "attempts",
             "message_id",
             "lease",
@@ -161,8 +165,12 @@ class OutgoingMail(models.Model):
                 condition=Q(state__in=(State.QUEUED, State.DEFERRED)),
                 name="%(app_label)s_%(class)s_due",
             ),
+            # Not on `leased_until`, which the engine writes once a mail: PostgreSQL spares the indexes (HOT) only if
+            # none of the written columns is in one.
             models.Index(
-                fields=["leased_until"], condition=Q(state=State.SENDING), name="%(app_label)s_%(class)s_held"
+                fields=["lease"],
+                condition=Q(state__in=(State.SENDING, State.IN_DOUBT)),
+                name="%(app_label)s_%(class)s_held",
             ),
         ]
 
@@ -185,10 +193,18 @@ class OutgoingMail(models.Model):
         Called once, in the transaction that records it; `words` are a server's, without any address.
         """
 
+    def answered(self, state: State) -> bool:
+        """
+        Take note of what the server answered, once it is recorded: accepted, put off, refused, or not at all.
+
+        Return whether the rest of the claim is to be given back, because its pace changes with this answer.
+        """
+        return False
+
     @property
-    def gives_up_at(self) -> Any:
+    def gives_up_at(self) -> datetime:
         """When the engine stops trying: RFC 5321, 4.5.4.1 asks for at least 4 to 5 days."""
-        return self.queued_at + timedelta(days=settings.OUTBOX_GIVE_UP_DAYS)
+        return (self.deferred_since or timezone.now()) + timedelta(days=settings.OUTBOX_GIVE_UP_DAYS)
 
 
 def queues() -> list[type[OutgoingMail]]:

@@ -150,7 +150,7 @@ class TargetQuerySet(TranslatableQuerySet):
         """Let the letters of suspended targets go to their addresses again; return how many targets."""
         pks = list(self.suspended().values_list("pk", flat=True))
         # The wait was ours: it does not count towards the days after which the engine gives up.
-        Delivery.objects.filter(target__in=pks).waiting().update(queued_at=timezone.now())
+        Delivery.objects.filter(target__in=pks).waiting().update(deferred_since=None)
         return Target.objects.filter(pk__in=pks).update(
             suspended_at=None, suspended_because="", trusted_since=timezone.now()
         )

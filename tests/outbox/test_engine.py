@@ -126,12 +126,24 @@ def test_after_five_days_of_refusals_the_engine_gives_up(sink, deliveries):
     (mail,) = deliveries(1)
     sink.on_rcpt = lambda rcpt: "451 later"
 
+    engine.send_due(Delivery)
     with time_machine.travel(timezone.now() + timedelta(days=5, minutes=1)):
         engine.send_due(Delivery)
 
     mail.refresh_from_db()
     assert mail.state == State.FAILED
     assert mail.reply == "Given up after 5 days. Last answer: later"
+
+
+def test_the_time_in_the_queue_does_not_count_towards_giving_up(sink, deliveries):
+    (mail,) = deliveries(1)
+    sink.on_rcpt = lambda rcpt: "451 later"
+
+    with time_machine.travel(timezone.now() + timedelta(days=30)):
+        engine.send_due(Delivery)
+
+    mail.refresh_from_db()
+    assert mail.state == State.DEFERRED
 
 
 def test_a_poisoned_message_is_set_aside_and_the_queue_goes_on(sink, deliveries):

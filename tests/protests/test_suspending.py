@@ -83,7 +83,7 @@ def test_the_notice_goes_to_the_contact_address_where_there_is_one(target):
 
 
 def test_a_new_address_lets_the_letters_go(target, sink):
-    Delivery.objects.update(queued_at=timezone.now() - timedelta(days=6))
+    Delivery.objects.update(deferred_since=timezone.now() - timedelta(days=6))
     target.email = "new@example.org"
     target.save()
 
@@ -94,7 +94,7 @@ def test_a_new_address_lets_the_letters_go(target, sink):
 
 
 def test_the_wait_does_not_count_towards_giving_up(target, sink):
-    Delivery.objects.update(queued_at=timezone.now() - timedelta(days=6))
+    Delivery.objects.update(deferred_since=timezone.now() - timedelta(days=6))
     sink.on_rcpt = lambda rcpt: "451 later"
     Target.objects.all().trust_again()
 
