@@ -3,30 +3,34 @@ The engine: claims due mails of any queue, sends them, and records what became o
 
 SMTP cannot promise exactly once. The promise here: no mail is lost, and none is sent twice on our own account.
 
-- A worker claims rows for the time of a lease. A worker that dies loses its rows when the lease runs out.
-- Just before a message's final dot goes out, its row is marked in a commit of its own. A dead worker's unmarked rows
-  go back to the queue; a marked one (at most one per worker) may have arrived, and waits for a person: `in_doubt`.
-- The mark counts only if it changed the row under this claim's lease, so a worker that was held up too long
-  cannot send what another one has taken over.
+- A worker claims rows under a lease (outbox.leases). A worker that dies loses its rows: at once where the database
+  notices, else when the time of the lease is over.
+- Before a message's final dot goes out, its row is marked, in the commit that records the message before. A dead
+  worker's unmarked rows go back to the queue; the marked one may have arrived, and waits for a person: `in_doubt`.
+- The mark counts only if it changed the row under this lease, so a worker that was held up too long cannot send what
+  another one has taken over.
 - A row alone owns its retries; Celery only rings.
 """
 
 import logging
 import random
 import re
-import secrets
 import time
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import transaction
-from django.db.models import F
+from django.db import InterfaceError, OperationalError, transaction
+from django.db import connection as db_connection
+from django.db.models import F, Q
 from django.utils import timezone
 
+from outbox import leases
 from outbox.bounces import address_for
 from outbox.dkim_signing import sign
 from outbox.messages import Withdrawn, compose, one_line
@@ -39,23 +43,33 @@ logger = logging.getLogger(__name__)
 
 Queue = type[OutgoingMail]
 
-BATCH = 20
+# Rows that are claimed at once: as many as are sent in about TURN_SECONDS, so that all queues get their turn and a
+# pause is heard soon.
+SMALLEST_CLAIM, LARGEST_CLAIM = 20, 200
+TURN_SECONDS = 1.0
 # Seconds after which a run hands over to the next, so that one queue does not keep a worker from the others.
 RUN_SECONDS = 10
 # Breaks in the middle of a message, one after the other, after which the server counts as unavailable.
 BREAKS = 3
+# Columns that sending writes and does not read: to load ten thousand times what is not used takes its time.
+_WRITTEN_ALONE = (
+    "state",
+    "next_attempt_at",
+    "lease",
+    "leased_until",
+    "handing_over_at",
+    "settled_at",
+    "reply_code",
+    "reply",
+)
 LONGEST_BACKOFF = timedelta(hours=4)
-
-
-class LeaseLost(Exception):
-    """Another worker may hold this row by now: it must not be sent here."""
 
 
 def send_due(*some: Queue) -> bool:
     """
     Send what is due in these queues, for RUN_SECONDS at the most. Return whether there may be more to send at once.
 
-    The queues take turns batch by batch: who has just signed does not wait for ten thousand letters. Must not run in
+    The queues take turns claim by claim: who has just signed does not wait for ten thousand letters. Must not run in
     a transaction: what happened to a mail has to be committed mail by mail.
     """
     for queue in some:
@@ -66,13 +80,13 @@ def send_due(*some: Queue) -> bool:
         logger.warning("Nothing is sent: %s", error)
         return False
     deadline = time.monotonic() + RUN_SECONDS
-    turns = deque(some)
-    with Connection() as connection:
-        while turns and time.monotonic() < deadline:
-            queue = turns.popleft()
-            lease, mails = claim(queue, BATCH)
+    turns = deque((queue, SMALLEST_CLAIM) for queue in some)
+    with leases.hold() as lease, Connection() as connection:
+        while turns and (began := time.monotonic()) < deadline:
+            queue, size = turns.popleft()
             try:
-                _send_batch(connection, lease, mails, deadline)
+                mails = claim(queue, size, lease)
+                _Sending(connection, lease).run(mails, deadline)
             except Unavailable as error:
                 logger.warning("%s: the mail server is not available: %s", queue.__name__, error)
                 _release(queue, lease, after=_backoff(1))
@@ -80,134 +94,288 @@ def send_due(*some: Queue) -> bool:
             finally:
                 _release(queue, lease)
             if mails:
-                turns.append(queue)
+                quick = time.monotonic() - began < TURN_SECONDS / 2
+                turns.append((queue, min(size * 2, LARGEST_CLAIM) if quick else SMALLEST_CLAIM))
     return bool(turns)
 
 
 def settle_expired(queue: Queue) -> None:
     """Take back what dead workers hold: to the queue what cannot have left, in doubt what may have arrived."""
-    held = queue._default_manager.filter(state=State.SENDING, leased_until__lt=timezone.now())
-    held.filter(handing_over_at=None).update(state=State.QUEUED, lease="", leased_until=None)
-    held.filter(handing_over_at__isnull=False).update(
+    held = queue._default_manager.filter(state=State.SENDING)
+    dead = leases.of_the_dead(list(held.values_list("lease", flat=True).distinct()))
+    lost = held.filter(Q(leased_until__lt=timezone.now()) | Q(lease__in=dead))
+    lost.filter(handing_over_at=None).update(state=State.QUEUED, lease="", leased_until=None)
+    lost.filter(handing_over_at__isnull=False).update(
         state=State.IN_DOUBT, reply="The worker died while it handed the message over."
     )
 
 
-def claim(queue: Queue, size: int) -> tuple[str, list[Any]]:
-    """
-    Claim up to `size` rows that may be sent now; return the lease and the rows.
-
-    Whatever chose them, the conditional UPDATE decides.
-    """
-    lease = secrets.token_hex(16)
+def claim(queue: Queue, size: int, lease: str) -> list[Any]:
+    """Claim up to `size` rows that may be sent now, and return them."""
     with transaction.atomic():
-        if keys := choose(queue, size):
-            queue._default_manager.filter(pk__in=keys, state__in=WAITING).update(
-                state=State.SENDING, lease=lease, leased_until=_lease_end()
-            )
-    return lease, list(queue.for_composing().filter(lease=lease, state=State.SENDING).order_by("pk")) if keys else []
+        keys = choose(queue, size)
+        waiting = queue._default_manager.filter(pk__in=keys, state__in=WAITING)  # whatever chose them
+        if not keys or not waiting.update(state=State.SENDING, lease=lease, leased_until=_lease_end()):
+            return []
+    return list(queue.for_composing().defer(*_WRITTEN_ALONE).filter(pk__in=keys, lease=lease, state=State.SENDING))
 
 
-def _send_batch(connection: Connection, lease: str, mails: Iterable[OutgoingMail], deadline: float) -> None:
-    breaks = 0
-    for mail in mails:
-        if time.monotonic() > deadline:
+@dataclass(frozen=True)
+class _Message:
+    """A mail, ready to be handed over."""
+
+    mail: OutgoingMail
+    mail_from: str
+    rcpt_to: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What has become of a mail, and is to be written down."""
+
+    mail: OutgoingMail
+    state: State
+    reply: str
+    code: int | None = None
+    columns: dict[str, Any] = field(default_factory=dict)
+
+
+class _Sending:
+    """
+    A claim on its way over a connection, mail by mail.
+
+    One commit a mail records what became of the last one and marks this one. Then the dot of this one goes out,
+    together with the envelope of the next. So at any time one mail at most is marked and not recorded.
+    """
+
+    def __init__(self, connection: Connection, lease: str) -> None:
+        self._connection = connection
+        self._lease = lease
+        self._handed: _Message | None = None
+        self._enough = False  # an answer changed the pace: the rest is to be chosen anew
+
+    def run(self, mails: Iterable[OutgoingMail], deadline: float) -> None:
+        """Send until `deadline`, of the monotonic clock. Raises Unavailable; what was answered is written down."""
+        breaks = 0
+        try:
+            for message in self._composed(mails):
+                if self._enough or time.monotonic() > deadline:
+                    return
+                try:
+                    self._hand_over(message)
+                    breaks = 0
+                except Broken as error:
+                    breaks += 1
+                    if breaks == BREAKS:
+                        raise Unavailable(str(error)) from error
+        finally:
+            self._write_down(self._answer())
+
+    def _composed(self, mails: Iterable[OutgoingMail]) -> list[_Message]:
+        """Return the messages of the mails that can be sent, and set aside those that cannot. Raises Unavailable."""
+        messages = []
+        for mail in mails:
+            try:
+                message = compose(mail)
+                content = sign(message.as_bytes())
+            except (DatabaseError, Unavailable):  # Unavailable: an unreadable key is not the message's fault
+                raise
+            except Withdrawn as reason:
+                left = {"handing_over_at": mail.maybe_left_at} if mail.maybe_left_at else {}
+                self._write_down(_Outcome(mail, State.IN_DOUBT if left else State.CANCELLED, str(reason), columns=left))
+            except Exception as error:  # noqa: BLE001 - one poisoned message must not stop the queue behind it
+                # The words of the error may hold a name or an address: its kind alone is kept.
+                kind = type(error).__name__
+                logger.warning("%s %s cannot be built: %s", type(mail).__name__, mail.pk, kind)
+                self._write_down(_Outcome(mail, State.FAILED, f"The message could not be built ({kind})."))
+            else:
+                messages.append(_Message(mail, address_for(mail), message.rcpt_to, content))
+        return messages
+
+    def _hand_over(self, message: _Message) -> None:
+        """Hand one message over, after writing down the last. Raises Unavailable, or Broken once recorded."""
+        self._connection.announce(message.mail_from, message.rcpt_to)
+        last = self._answer()
+        try:
+            self._connection.go_ahead()
+            self._connection.body(message.content)
+        except Unavailable:
+            self._write_down(last)
+            raise
+        except Broken as error:
+            self._write_down(last, _put_off(message.mail, str(error)))
+            raise
+        except Refused as refused:
+            self._write_down(last, _refused(message, refused.reply))
             return
         try:
-            _send_one(connection, lease, mail)
-            breaks = 0
+            marked = self._mark(message.mail, last)
+        except DatabaseError:
+            # Nobody else knows the answer to the last one; and this one, marked or not, has certainly not left.
+            self._connection.drop()
+            self._write_down(last, _put_off(message.mail, "The database was not available."))
+            raise
+        if not marked:
+            logger.warning("%s %s: the lease ran out before it left", type(message.mail).__name__, message.mail.pk)
+            self._connection.drop()
+            return
+        try:
+            self._connection.dot()
         except Broken as error:
-            breaks += 1
-            if breaks == BREAKS:
-                raise Unavailable(str(error)) from error
+            self._write_down(_put_off(message.mail, str(error)))
+            raise
+        self._handed = message
 
+    def _answer(self) -> _Outcome | None:
+        """Return what became of the message that was handed over, if one was."""
+        message, self._handed = self._handed, None
+        if message is None:
+            return None
+        handed_over = {"handing_over_at": F("handing_over_at")}
+        try:
+            reply = self._connection.answer()
+        except InDoubt as error:
+            return _Outcome(message.mail, State.IN_DOUBT, str(error), columns=handed_over)
+        except Refused as refused:
+            return _refused(message, refused.reply)
+        columns = {**handed_over, **message.mail.forget()}
+        return _Outcome(message.mail, State.ACCEPTED, _scrubbed(reply, message.rcpt_to), reply.code, columns)
 
-def _send_one(connection: Connection, lease: str, mail: OutgoingMail) -> None:
-    """Send one claimed mail and record what became of it. Raises Unavailable, and Broken once that is recorded."""
-    try:
-        message = compose(mail)
-        content = sign(message.as_bytes())
-    except (DatabaseError, Unavailable):  # Unavailable: a key that cannot be read is not the message's fault
-        raise
-    except Withdrawn as reason:
-        doubt: dict[str, Any] = {"handing_over_at": mail.maybe_left_at} if mail.maybe_left_at else {}
-        _record(lease, mail, State.IN_DOUBT if doubt else State.CANCELLED, reply=str(reason), **doubt)
-        return
-    except Exception as error:  # noqa: BLE001 - one poisoned message must not stop the queue behind it
-        # The words of the error may hold a name or an address: its kind alone is kept.
-        logger.warning("%s %s cannot be built: %s", type(mail).__name__, mail.pk, type(error).__name__)
-        _record(lease, mail, State.FAILED, reply=f"The message could not be built ({type(error).__name__}).")
-        return
-    try:
-        reply = connection.send(address_for(mail), message.rcpt_to, content, lambda: _mark(lease, mail))
-    except LeaseLost:
-        logger.warning("%s %s: the lease ran out before it was handed over", type(mail).__name__, mail.pk)
-    except Broken as error:
-        _put_off(lease, mail, None, str(error))
-        raise
-    except Refused as refused:
-        code, words = refused.reply.code, _scrubbed(refused.reply, message.rcpt_to)
-        if 400 <= code < 500:
-            _put_off(lease, mail, code, words)
-        else:
-            _record(lease, mail, State.BOUNCED, code=code, reply=words)
-    except InDoubt as error:
-        _record(lease, mail, State.IN_DOUBT, reply=str(error), handing_over_at=timezone.now())
-    else:
-        accepted = {"handing_over_at": F("handing_over_at"), **mail.forget()}
-        _record(lease, mail, State.ACCEPTED, code=reply.code, reply=_scrubbed(reply, message.rcpt_to), **accepted)
+    def _mark(self, mail: OutgoingMail, last: _Outcome | None) -> bool:
+        """
+        Mark the mail as being handed over, and write down what became of the last. Return whether it may go.
 
-
-def _mark(lease: str, mail: OutgoingMail) -> None:
-    now = timezone.now()
-    marked = (
-        type(mail)
-        ._default_manager.filter(pk=mail.pk, lease=lease, state=State.SENDING, leased_until__gt=now)
-        .update(handing_over_at=now, leased_until=_lease_end())
-    )
-    if marked != 1:
-        raise LeaseLost
-
-
-def _put_off(lease: str, mail: OutgoingMail, code: int | None, reply: str) -> None:
-    """Try again later, or give up when the mail is too old."""
-    if timezone.now() >= mail.gives_up_at:
-        reply = f"Given up after {settings.OUTBOX_GIVE_UP_DAYS} days. Last answer: {reply}"
-        _record(lease, mail, State.FAILED, code=code, reply=reply)
-    else:
+        The mark counts only under this claim's lease: a worker that was held up too long has lost it.
+        """
         now = timezone.now()
-        later, since = now + _backoff(mail.attempts + 1), mail.deferred_since or now
-        _record(lease, mail, State.DEFERRED, code=code, reply=reply, next_attempt_at=later, deferred_since=since)
+        mark = {"handing_over_at": now, "leased_until": _lease_end()}
+        held = type(mail)._default_manager.filter(pk=mail.pk, lease=self._lease, state=State.SENDING)
+        if last is None or last.state != State.ACCEPTED:
+            self._write_down(last)
+            return held.filter(leased_until__gt=now).update(**mark) == 1
+        changed = _record_and_mark(self._lease, last, mail, mark)
+        marked = changed == 2 or held.filter(handing_over_at=now).exists()
+        self._note(last, recorded=changed - marked == 1)
+        return marked
+
+    def _write_down(self, *outcomes: _Outcome | None) -> None:
+        """
+        Record outcomes, each in a commit of its own.
+
+        The server's answer is known to nobody else: while the database restarts, it is tried again for a while.
+        """
+        for outcome in filter(None, outcomes):
+            for wait in (0.2, 1, 2, 4, 8, None):
+                try:
+                    self._note(outcome, recorded=_record(self._lease, outcome) == 1)
+                    break
+                except (OperationalError, InterfaceError):
+                    if wait is None:
+                        raise
+                    db_connection.close()
+                    time.sleep(wait)
+
+    def _note(self, outcome: _Outcome, *, recorded: bool) -> None:
+        mail = outcome.mail
+        if not recorded:
+            kind = type(mail).__name__
+            logger.error("%s %s: somebody else settled it before this answer: %s", kind, mail.pk, outcome.state)
+        elif mail.answered(outcome.state):
+            self._enough = True
 
 
-def _record(
-    lease: str, mail: OutgoingMail, state: State, *, code: int | None = None, reply: str = "", **columns: Any
-) -> None:
+def _record(lease: str, outcome: _Outcome) -> int:
     """
-    Write down what became of a mail, if this claim still holds it.
+    Write down what became of a mail, if this claim still holds it; return how many rows that are.
 
     A row that was put in doubt meanwhile, because the server took longer than the lease to answer, still takes the
     answer: it is the evidence that was missing.
     """
-    recorded = (
-        type(mail)
-        ._default_manager.filter(pk=mail.pk, lease=lease, state__in=(State.SENDING, State.IN_DOUBT))
-        .update(
-            **{
-                "state": state,
-                "attempts": F("attempts") + 1,
-                "reply_code": code,
-                "reply": one_line(reply)[:500],
-                "settled_at": None if state in {State.DEFERRED, State.IN_DOUBT} else timezone.now(),
-                "handing_over_at": None,
-                "lease": lease if state == State.IN_DOUBT else "",
-                "leased_until": None,
-                **columns,
-            }
-        )
+    held = type(outcome.mail)._default_manager.filter(
+        pk=outcome.mail.pk, lease=lease, state__in=(State.SENDING, State.IN_DOUBT)
     )
-    if recorded != 1:
-        logger.error("%s %s: somebody else settled it before this answer: %s", type(mail).__name__, mail.pk, state)
+    in_doubt = outcome.state == State.IN_DOUBT
+    unsettled = in_doubt or outcome.state == State.DEFERRED
+    return held.update(
+        **{
+            "state": outcome.state,
+            "attempts": F("attempts") + 1,
+            "reply_code": outcome.code,
+            "reply": one_line(outcome.reply)[:500],
+            "settled_at": None if unsettled else timezone.now(),
+            "handing_over_at": None,
+            "lease": lease if in_doubt else "",
+            "leased_until": None,
+            **outcome.columns,
+        }
+    )
+
+
+def _record_and_mark(lease: str, last: _Outcome, mail: OutgoingMail, mark: dict[str, Any]) -> int:
+    """
+    Write down that `last` was accepted and mark `mail`, both or none, in one commit; return how many rows changed.
+
+    One statement of our own: Django takes longer to make two of them than the database to carry them out.
+    """
+    queue = type(mail)
+    settled = {
+        "state": State.ACCEPTED,
+        "attempts": last.mail.attempts + 1,
+        "reply_code": last.code,
+        "reply": one_line(last.reply)[:500],
+        "settled_at": timezone.now(),
+        "lease": "",
+        "leased_until": None,
+        **{name: value for name, value in last.columns.items() if name != "handing_over_at"},
+    }
+    fields = {column.name: column for column in queue._meta.concrete_fields}
+    parameters: list[Any] = []
+    for name in settled | mark:
+        parameters.append(last.mail.pk)
+        parameters += [
+            fields[name].get_db_prep_save(values[name], db_connection) for values in (settled, mark) if name in values
+        ]
+    with db_connection.cursor() as cursor:
+        cursor.execute(
+            _record_and_mark_sql(queue, tuple(settled), tuple(mark)),
+            [*parameters, last.mail.pk, mail.pk, lease, last.mail.pk, timezone.now()],
+        )
+        return int(cursor.rowcount)
+
+
+@lru_cache
+def _record_and_mark_sql(queue: Queue, settled: tuple[str, ...], mark: tuple[str, ...]) -> str:
+    quoted = {column.name: db_connection.ops.quote_name(str(column.column)) for column in queue._meta.concrete_fields}
+    key, state = quoted[str(queue._meta.pk.name)], quoted["state"]
+    columns = ", ".join(
+        f"{quoted[name]} = CASE {key} WHEN %s THEN {'%s' if name in settled else quoted[name]}"
+        f" ELSE {'%s' if name in mark else quoted[name]} END"
+        for name in dict.fromkeys(settled + mark)
+    )
+    return (
+        f"UPDATE {db_connection.ops.quote_name(queue._meta.db_table)} SET {columns}"  # noqa: S608 - names of our own
+        f" WHERE {key} IN (%s, %s) AND {quoted['lease']} = %s AND ({key} = %s AND {state} IN ('sending', 'in_doubt')"
+        f" OR {state} = 'sending' AND {quoted['leased_until']} > %s)"
+    )
+
+
+def _refused(message: _Message, reply: Reply) -> _Outcome:
+    """Return what a refusal makes of a mail: 4xx is for now, 5xx for good (RFC 5321, 4.2.1)."""
+    words = _scrubbed(reply, message.rcpt_to)
+    if 400 <= reply.code < 500:
+        return _put_off(message.mail, words, reply.code)
+    return _Outcome(message.mail, State.BOUNCED, words, reply.code)
+
+
+def _put_off(mail: OutgoingMail, reply: str, code: int | None = None) -> _Outcome:
+    """Return that it is tried again later, or given up when the server has put it off for too long."""
+    now = timezone.now()
+    if now >= mail.gives_up_at:
+        reply = f"Given up after {settings.OUTBOX_GIVE_UP_DAYS} days. Last answer: {reply}"
+        return _Outcome(mail, State.FAILED, reply, code)
+    columns = {"next_attempt_at": now + _backoff(mail.attempts + 1), "deferred_since": mail.deferred_since or now}
+    return _Outcome(mail, State.DEFERRED, reply, code, columns)
 
 
 def _release(queue: Queue, lease: str, after: timedelta = timedelta(0)) -> None:

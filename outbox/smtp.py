@@ -6,10 +6,10 @@ the message. After it, only the server's answer can tell.
 """
 
 import re
+import select
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from types import TracebackType
@@ -56,11 +56,19 @@ class Connection:
     """
     A connection to the relay of the settings, opened when the first message needs it and kept for the next ones.
 
+    Of each message: `announce`, `go_ahead`, `body`, `dot`. The dot goes out with the announcement of the next message,
+    if the server takes PIPELINING (RFC 2920): one round trip a message. So `answer`, which tells what became of a
+    message, comes after the announcement of the next one, or where there is none, at the end.
+
     In the sandbox it goes nowhere but to this machine, whatever EMAIL_URL says.
     """
 
     def __init__(self) -> None:
         self._smtp: smtplib.SMTP | None = None
+        self._kept = False  # whether it was open before the message that is announced
+        self._dot = b""  # the final dot of the message before, until it goes out
+        self._envelope: tuple[str, ...] = ()
+        self._announced = False  # whether the whole envelope has gone out
 
     def __enter__(self) -> Self:
         return self
@@ -77,15 +85,14 @@ class Connection:
                 self._smtp.close()
             self._smtp = None
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
         """Close without a word, so that the server throws away what it has of the message."""
+        self._dot = b""
         if self._smtp:
             self._smtp.close()
             self._smtp = None
 
-    def _open(self) -> smtplib.SMTP:
-        if self._smtp:
-            return self._smtp
+    def _open(self) -> None:
         host, port = settings.EMAIL_HOST, settings.EMAIL_PORT
         timeout = settings.OUTBOX_SMTP_TIMEOUT_SECONDS
         try:
@@ -104,94 +111,137 @@ class Connection:
                 smtp.login(settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD)
             smtp.ehlo_or_helo_if_needed()
         except (smtplib.SMTPException, OSError) as error:
-            self._drop()
+            self.drop()
             raise Unavailable(_words(error)) from error
-        return smtp
 
-    def send(self, mail_from: str, rcpt_to: str, content: bytes, before_final_dot: Callable[[], None]) -> Reply:
-        """
-        Hand over one message (with CRLF line ends) and return the server's answer to its final dot.
-
-        `before_final_dot` is called when all but the final dot has gone out; if it raises, the message is not sent.
-        Raises Unavailable, Broken, Refused or InDoubt.
-        """
-        smtp = self._begin(mail_from)
+    def announce(self, mail_from: str, rcpt_to: str) -> None:
+        """Send the envelope of the next message, or as much of it as the server takes at once. Raises Unavailable."""
+        self._envelope = (f"MAIL FROM:<{mail_from}>", f"RCPT TO:<{rcpt_to}>", "DATA")
+        self._kept = self._smtp is not None
+        if self._smtp is None:
+            self._open()
+        self._announced = self._smtp is not None and self._smtp.has_extn("pipelining")
         try:
-            self._expect(smtp.rcpt(rcpt_to), "2")
-            self._expect(smtp.docmd("DATA"), "3")
-            smtp.send(_dot_stuffed(content))
-        except (smtplib.SMTPServerDisconnected, OSError) as error:
-            self._drop()
-            raise Broken(_words(error)) from error
-        try:
-            before_final_dot()
-        except BaseException:
-            self._drop()
-            raise
-        return self._finish(smtp)
-
-    def _begin(self, mail_from: str) -> smtplib.SMTP:
-        """Open a transaction with MAIL, on a new connection if the server has dropped the kept one meanwhile."""
-        kept = self._smtp is not None
-        smtp = self._open()
-        try:
-            code, text = smtp.mail(mail_from)
-        except (smtplib.SMTPServerDisconnected, OSError) as error:
-            self._drop()
-            if kept:
-                return self._begin(mail_from)
-            raise Unavailable(_words(error)) from error
-        if not 200 <= code < 300:  # of our sender, not of this message
-            self._drop()
-            if kept and code == 421:
-                return self._begin(mail_from)
-            raise Unavailable(f"{code} {text.decode(errors='replace')}")
-        return smtp
-
-    def _expect(self, answer: tuple[int, bytes], kind: str) -> None:
-        """Go on if the answer is of this kind (its first digit); raise Broken if it is none of SMTP's."""
-        reply = Reply(answer[0], answer[1].decode(errors="replace"))
-        if _kind(reply) == kind:
-            return
-        if _kind(reply) not in {"4", "5"}:
-            self._drop()
-            raise Broken(f"The server's answer makes no sense: {reply.text}")
-        self._end_transaction(reply)
-        raise Refused(reply)
-
-    def _end_transaction(self, reply: Reply) -> None:
-        """Make the connection ready for the next message, or give it up: 421 means that the server closes it."""
-        if reply.code == 421 or self._smtp is None:
-            self._drop()
-            return
-        try:
-            self._smtp.rset()
+            self._write(*(self._envelope if self._announced else ()))
         except (smtplib.SMTPException, OSError):
-            self._drop()
+            self.drop()  # `answer` and `go_ahead` say what that means
 
-    def _finish(self, smtp: smtplib.SMTP) -> Reply:
+    def answer(self) -> Reply:
+        """Return what the server answered to the dot of the message before. Raises Refused or InDoubt."""
         try:
-            smtp.send(b".\r\n")
-        except TimeoutError as error:
-            self._drop()
-            raise InDoubt(_words(error)) from error
-        except (smtplib.SMTPServerDisconnected, OSError) as error:  # the dot did not even leave this machine
-            self._drop()
-            raise Broken(_words(error)) from error
-        try:
-            code, text = smtp.getreply()
+            self._write()
+            reply = self._read()
         except (smtplib.SMTPException, OSError) as error:
-            self._drop()
+            self.drop()
             raise InDoubt(_words(error)) from error
-        reply = Reply(code, text.decode(errors="replace"))
         if _kind(reply) == "2":
             return reply
         if _kind(reply) not in {"4", "5"}:
-            self._drop()
+            self.drop()
             raise InDoubt(f"The server's answer makes no sense: {reply.text}")
-        if code == 421:
-            self._drop()
+        if reply.code == 421:  # the server closes the connection
+            self.drop()
         raise Refused(reply)
+
+    def go_ahead(self) -> None:
+        """Wait until the server is ready for the announced message. Raises Unavailable, Refused or Broken."""
+        mail, rcpt, data = self._envelope
+        self._begin(mail)
+        try:
+            refused = self._refusal(self._ask(rcpt), "2")
+            if refused and refused.code != 421 and self._announced:
+                if _kind(self._read()) == "3":  # the server waits for a message although it has no recipient
+                    self._write(".")
+                    self._read()
+            elif not refused:
+                refused = self._refusal(self._ask(data), "3")
+            if refused and refused.code != 421:
+                self._write("RSET")
+                self._read()
+        except (smtplib.SMTPException, OSError) as error:
+            self.drop()
+            raise Broken(_words(error)) from error
+        if refused:
+            if refused.code == 421:
+                self.drop()
+            raise Refused(refused)
+
+    def _begin(self, mail: str) -> None:
+        """Open a transaction with MAIL, on a new connection if the server has dropped the kept one meanwhile."""
+        try:
+            reply = self._ask(mail)
+        except (smtplib.SMTPException, OSError) as error:
+            reply = Reply(421, _words(error))
+        if _kind(reply) == "2":
+            return
+        self.drop()
+        if not self._kept or reply.code != 421:  # of our sender, not of this message
+            raise Unavailable(f"{reply.code} {reply.text}")
+        self._kept = self._announced = False
+        self._open()
+        self._begin(mail)
+
+    def body(self, content: bytes) -> None:
+        """Send the message (with CRLF line ends), complete but for its final dot. Raises Broken."""
+        try:
+            self._socket().sendall(_dot_stuffed(content))
+        except OSError as error:
+            self.drop()
+            raise Broken(_words(error)) from error
+
+    def dot(self) -> None:
+        """From here on the message may arrive. Raises Broken if the server has hung up, and did not take it."""
+        try:
+            if _hung_up(self._socket()):
+                raise ConnectionError("The server closed the connection.")
+        except OSError as error:
+            self.drop()
+            raise Broken(_words(error)) from error
+        self._dot = b".\r\n"
+
+    def _ask(self, command: str) -> Reply:
+        """Return the answer to a command, and send it first if it was not sent with the announcement."""
+        if not self._announced:
+            self._write(command)
+        return self._read()
+
+    def _write(self, *commands: str) -> None:
+        """Send commands, after the dot that waits, in one packet."""
+        if any("\r" in command or "\n" in command for command in commands):
+            raise ValueError("an SMTP command is one line")
+        lines = self._dot + b"".join(command.encode("ascii") + b"\r\n" for command in commands)
+        if lines:
+            self._socket().sendall(lines)
+        self._dot = b""
+
+    def _read(self) -> Reply:
+        if self._smtp is None:
+            raise ConnectionError("The connection broke.")
+        code, text = self._smtp.getreply()
+        return Reply(code, text.decode(errors="replace"))
+
+    def _socket(self) -> socket.socket:
+        if self._smtp is None or self._smtp.sock is None:
+            raise ConnectionError("The connection broke.")
+        return self._smtp.sock
+
+    def _refusal(self, reply: Reply, wanted: str) -> Reply | None:
+        """Return the reply if it refuses; raise Broken if it is none of SMTP's."""
+        if _kind(reply) == wanted:
+            return None
+        if _kind(reply) not in {"4", "5"}:
+            self.drop()
+            raise Broken(f"The server's answer makes no sense: {reply.text}")
+        return reply
+
+
+def _hung_up(sock: socket.socket) -> bool:
+    """Whether the other side has closed the connection; under TLS that cannot be seen without reading."""
+    if isinstance(sock, ssl.SSLSocket):
+        return False
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0)) and sock.recv(1, socket.MSG_PEEK) == b""
 
 
 def _kind(reply: Reply) -> str:
@@ -201,7 +251,7 @@ def _kind(reply: Reply) -> str:
 
 def _dot_stuffed(content: bytes) -> bytes:
     """Return the lines of DATA (RFC 5321, 4.5.2), complete but for the final dot."""
-    stuffed = re.sub(rb"(?m)^\.", b"..", content)
+    stuffed = re.sub(rb"(?m)^\.", b"..", content) if b"\n." in content or content[:1] == b"." else content
     return stuffed if stuffed.endswith(b"\r\n") else stuffed + b"\r\n"
 
 

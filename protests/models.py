@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q
 from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
@@ -403,9 +403,11 @@ class Delivery(OutgoingMail):
 
     @classmethod
     def for_composing(cls) -> models.QuerySet[Any]:
-        return cls.objects.select_related("signature__letter", "signature__text", "target").prefetch_related(
-            "target__translations"
-        )
+        # What many letters share is read once, and of the signature what stands in the letter.
+        signatures = Signature.objects.only(
+            "letter", "text", "name", "organisation", "own_words", "country", "withdrawn_at"
+        ).prefetch_related("letter", "text")
+        return cls.objects.prefetch_related(Prefetch("signature", signatures), "target__translations")
 
     def bounced(self, words: str) -> None:
         """

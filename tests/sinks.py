@@ -50,11 +50,13 @@ class ScriptedSink:
         self.drop_after_taking: Callable[[str], bool] = lambda rcpt: False
         self.greeting: str | None = None
         self.delay = 0.0
+        self.pipelining = True
 
     async def handle_EHLO(self, server, session, envelope, hostname, responses):
         self.connections += 1
         session.host_name = hostname
-        return responses
+        self._open = server
+        return [*responses[:-1], "250-PIPELINING", responses[-1]] if self.pipelining else responses
 
     async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address, options):
         if answer := self._answer(server, self.on_mail(address)):
@@ -86,6 +88,10 @@ class ScriptedSink:
             server.transport.abort()
             return "421 gone"
         return answer
+
+    def hang_up(self) -> None:
+        """Close the connection that was opened last."""
+        self._controller.loop.call_soon_threadsafe(self._open.transport.abort)
 
     def to(self, address: str) -> list[Taken]:
         return [taken for taken in self.taken if address in taken.rcpt_tos]

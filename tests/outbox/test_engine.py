@@ -1,4 +1,5 @@
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -8,12 +9,14 @@ from django.db import connection, connections, transaction
 from django.db.utils import IntegrityError
 from django.utils import timezone
 
-from outbox import engine, messages
+from outbox import engine, leases, messages
 from outbox.bounces import address_for
 from outbox.models import State, queues
 from protests.models import ConfirmationMail, Delivery
 from tests.factories import ConfirmationMailFactory, DeliveryFactory, LetterTextFactory
 from tests.sinks import DROP, free_port
+
+LEASE, OTHER_LEASE = "a" * 32, "b" * 32
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,7 +58,7 @@ def test_a_mail_is_sent_once(sink, deliveries):
 
 
 def test_a_batch_uses_one_connection_and_as_many_queries_for_many_targets(sink, deliveries):
-    deliveries(engine.BATCH)
+    deliveries(engine.SMALLEST_CLAIM)
 
     engine.send_due(Delivery)
 
@@ -256,15 +259,31 @@ def test_only_what_has_not_left_is_withdrawn(sink, deliveries):
     assert waiting.target.email not in str(sink.taken)
 
 
-def test_a_dead_workers_mails_go_back_or_in_doubt(sink, deliveries):
+def test_a_silent_workers_mails_go_back_or_in_doubt(sink, deliveries):
     unmarked, marked = deliveries(2)
-    engine.claim(Delivery, 2)
-    Delivery.objects.filter(pk=marked.pk).update(handing_over_at=timezone.now())
+    with leases.hold() as lease:
+        engine.claim(Delivery, 2, lease)
+        Delivery.objects.filter(pk=marked.pk).update(handing_over_at=timezone.now())
 
-    with time_machine.travel(timezone.now() + timedelta(seconds=299)):
-        engine.settle_expired(Delivery)
-        assert states() == [State.SENDING] * 2
-    with time_machine.travel(timezone.now() + timedelta(seconds=301)):
+        with time_machine.travel(timezone.now() + timedelta(seconds=299)):
+            engine.settle_expired(Delivery)
+            assert states() == [State.SENDING] * 2
+        with time_machine.travel(timezone.now() + timedelta(seconds=301)):
+            engine.send_due(Delivery)
+
+    assert states() == [State.ACCEPTED, State.IN_DOUBT]
+    assert sink.message_ids() == [unmarked.message_id]
+
+
+def test_postgresql_notices_a_dead_worker_at_once(sink, deliveries):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no advisory locks: the lease has to run out")
+    unmarked, marked = deliveries(2)
+    with leases.hold() as lease:
+        engine.claim(Delivery, 2, lease)
+        Delivery.objects.filter(pk=marked.pk).update(handing_over_at=timezone.now())
+        connection.close()  # as when the worker is killed
+
         engine.send_due(Delivery)
 
     assert states() == [State.ACCEPTED, State.IN_DOUBT]
@@ -273,13 +292,13 @@ def test_a_dead_workers_mails_go_back_or_in_doubt(sink, deliveries):
 
 def test_a_worker_that_was_held_up_cannot_send_what_another_took_over(sink, deliveries):
     (mail,) = deliveries(1)
-    stale, mails = engine.claim(Delivery, 1)
+    stale, mails = LEASE, engine.claim(Delivery, 1, LEASE)
     Delivery.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     engine.settle_expired(Delivery)
-    engine.claim(Delivery, 1)
+    engine.claim(Delivery, 1, OTHER_LEASE)
 
     with engine.Connection() as kept:
-        engine._send_one(kept, stale, mails[0])
+        engine._Sending(kept, stale).run(mails, time.monotonic() + 10)
 
     assert sink.taken == []
     mail.refresh_from_db()
@@ -288,13 +307,14 @@ def test_a_worker_that_was_held_up_cannot_send_what_another_took_over(sink, deli
 
 def test_an_answer_that_comes_after_the_lease_settles_the_doubt(deliveries):
     (mail,) = deliveries(1)
-    lease, mails = engine.claim(Delivery, 1)
-    engine._mark(lease, mails[0])
+    (held,) = engine.claim(Delivery, 1, LEASE)
+    sending = engine._Sending(engine.Connection(), LEASE)
+    assert sending._mark(held, None)
     Delivery.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     engine.settle_expired(Delivery)
     assert states() == [State.IN_DOUBT]
 
-    engine._record(lease, mails[0], State.ACCEPTED, code=250)
+    sending._write_down(engine._Outcome(held, State.ACCEPTED, "Taken", 250))
 
     assert states() == [State.ACCEPTED]
 
@@ -306,7 +326,7 @@ def test_two_workers_never_claim_the_same_mail(deliveries):
     def work():
         try:
             start.wait()
-            while mails := engine.claim(Delivery, 5)[1]:
+            while mails := engine.claim(Delivery, 5, LEASE):
                 with lock:
                     claimed.extend(mail.pk for mail in mails)
         finally:
@@ -329,7 +349,7 @@ def test_a_claimed_row_is_passed_by_not_waited_for(deliveries):
     others = []
 
     def claim_elsewhere():
-        others.extend(engine.claim(Delivery, 5)[1])
+        others.extend(engine.claim(Delivery, 5, LEASE))
         connections.close_all()
 
     with transaction.atomic():
@@ -448,13 +468,13 @@ def test_every_positive_answer_to_the_dot_is_acceptance(sink, deliveries):
 
 
 def test_a_mail_to_a_person_does_not_wait_for_a_backlog_of_letters(sink, deliveries, text):
-    deliveries(3 * engine.BATCH)
+    deliveries(3 * engine.SMALLEST_CLAIM)
     mail = ConfirmationMailFactory(signature__text=text)
 
     engine.send_due(Delivery, ConfirmationMail)
 
-    assert mail.message_id in sink.message_ids()[: engine.BATCH + 1]
-    assert len(sink.taken) == 3 * engine.BATCH + 1
+    assert mail.message_id in sink.message_ids()[: engine.SMALLEST_CLAIM + 1]
+    assert len(sink.taken) == 3 * engine.SMALLEST_CLAIM + 1
 
 
 def test_what_may_have_left_before_is_never_called_withdrawn_before_it_was_sent(sink, deliveries):

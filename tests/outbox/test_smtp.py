@@ -1,3 +1,5 @@
+import select
+
 import pytest
 
 from outbox.smtp import Broken, Connection, InDoubt, Refused, Unavailable
@@ -6,9 +8,28 @@ from tests.sinks import DROP, free_port
 CONTENT = b"Message-ID: <1@example.org>\r\nSubject: x\r\n\r\nline\r\n.\r\n..two dots\r\nend"
 
 
-def send(connection, to="embassy@example.org", marked=None):
-    marked = [] if marked is None else marked
-    return connection.send("us@example.org", to, CONTENT, lambda: marked.append(True))
+def begin(connection, to="embassy@example.org"):
+    connection.announce("us@example.org", to)
+    connection.go_ahead()
+    connection.body(CONTENT)
+
+
+def send(connection, to="embassy@example.org"):
+    begin(connection, to)
+    connection.dot()
+    return connection.answer()
+
+
+def until_hung_up(connection):
+    poll = select.poll()
+    poll.register(connection._socket(), select.POLLIN)
+    assert poll.poll(5000)
+
+
+@pytest.fixture(params=["one by one", "pipelining"])
+def sink(request, sink):
+    sink.pipelining = request.param == "pipelining"
+    return sink
 
 
 @pytest.fixture
@@ -17,15 +38,63 @@ def connection():
         yield connection
 
 
-def test_a_message_arrives_byte_for_byte_and_the_mark_comes_before_the_answer(sink, connection):
-    marked = []
-    sink.on_data = lambda rcpt, content: None if marked else "554 the dot came before the mark"
+def test_a_message_arrives_byte_for_byte(sink, connection):
+    reply = send(connection)
 
-    reply = send(connection, marked=marked)
-
-    assert reply.code == 250
+    assert (reply.code, reply.text) == (250, "2.0.0 Taken")
     assert sink.taken[0].content == CONTENT + b"\r\n"
     assert sink.taken[0].mail_from == "us@example.org"
+
+
+def test_the_server_takes_nothing_before_the_dot(sink, connection):
+    begin(connection)
+    connection.drop()
+    send(connection)
+
+    assert len(sink.taken) == 1
+
+
+def test_the_dot_goes_out_with_the_next_announcement(sink, connection):
+    begin(connection)
+    connection.dot()
+    connection.announce("us@example.org", "second@example.org")
+
+    assert connection.answer().code == 250
+    connection.go_ahead()
+    connection.body(CONTENT)
+    connection.dot()
+    assert connection.answer().code == 250
+    assert [taken.rcpt_tos for taken in sink.taken] == [["embassy@example.org"], ["second@example.org"]]
+    assert sink.connections == 1
+
+
+def test_a_message_refused_at_its_dot_does_not_disturb_the_announced_one(sink, connection):
+    sink.on_data = lambda rcpt, content: "554 spam" if rcpt == "embassy@example.org" else None
+    begin(connection)
+    connection.dot()
+    connection.announce("us@example.org", "second@example.org")
+
+    with pytest.raises(Refused):
+        connection.answer()
+    connection.go_ahead()
+    connection.body(CONTENT)
+    connection.dot()
+    assert connection.answer().code == 250
+
+
+def test_a_message_without_an_answer_does_not_take_the_announced_one_with_it(sink, connection):
+    sink.drop_after_taking = lambda rcpt: rcpt == "embassy@example.org"
+    begin(connection)
+    connection.dot()
+    connection.announce("us@example.org", "second@example.org")
+
+    with pytest.raises(InDoubt):
+        connection.answer()
+    connection.go_ahead()
+    connection.body(CONTENT)
+    connection.dot()
+    assert connection.answer().code == 250
+    assert [taken.rcpt_tos[0] for taken in sink.taken] == ["embassy@example.org", "second@example.org"]
 
 
 def test_many_messages_share_one_connection(sink, connection):
@@ -60,14 +129,21 @@ def test_a_message_refused_after_its_dot_is_certainly_refused(sink, connection):
 
 def test_a_break_before_the_dot_is_certain(sink, connection):
     sink.on_rcpt = lambda rcpt: DROP
-    marked = []
 
     with pytest.raises((Broken, Refused)):
-        send(connection, marked=marked)
+        begin(connection)
 
-    assert marked == []
     sink.on_rcpt = lambda rcpt: None
     assert send(connection).code == 250
+
+
+def test_a_server_that_hangs_up_before_the_dot_has_not_taken_the_message(sink, connection):
+    begin(connection)
+    sink.hang_up()
+    until_hung_up(connection)
+
+    with pytest.raises(Broken):
+        connection.dot()
 
 
 def test_no_answer_after_the_dot_is_in_doubt(sink, connection):
@@ -86,17 +162,6 @@ def test_a_slow_answer_is_in_doubt(sink, connection, settings):
 
     with pytest.raises(InDoubt):
         send(connection)
-
-
-def test_if_the_mark_fails_the_server_takes_nothing(sink, connection):
-    def fail():
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        connection.send("us@example.org", "embassy@example.org", CONTENT, fail)
-    send(connection)
-
-    assert len(sink.taken) == 1
 
 
 def test_a_kept_connection_that_was_dropped_is_opened_again(sink, connection):
@@ -134,5 +199,12 @@ def test_a_server_without_tls_gets_nothing_where_tls_is_asked_for(sink, connecti
 
     with pytest.raises(Unavailable, match="STARTTLS"):
         send(connection)
+
+    assert sink.taken == []
+
+
+def test_an_address_with_a_line_end_is_no_command(sink, connection):
+    with pytest.raises(ValueError, match="one line"):
+        begin(connection, "a@example.org>\r\nRCPT TO:<b@example.org")
 
     assert sink.taken == []
