@@ -211,6 +211,9 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": OUTBOX_SWEEP_SECONDS,
         "options": {"expires": OUTBOX_SWEEP_SECONDS},  # while no worker runs, bells do not pile up
     },
+    # Both look at rows: what fell out is made up for. The hour of the first one is DIGEST_HOUR.
+    "write-digest": {"task": "protests.tasks.write_digest", "schedule": 600, "options": {"expires": 600}},
+    "tell-signers": {"task": "protests.tasks.tell_signers", "schedule": 300, "options": {"expires": 300}},
     "heartbeat": {"task": "outbox.tasks.heartbeat", "schedule": 30, "options": {"expires": 120}},
     "purge": {"task": "privacy.tasks.purge", "schedule": 24 * 3600},
 }
@@ -253,6 +256,11 @@ OUTBOX_LEASE_SECONDS = env.int("OUTBOX_LEASE_SECONDS", default=300)
 OUTBOX_SMTP_TIMEOUT_SECONDS = env.int("OUTBOX_SMTP_TIMEOUT_SECONDS", default=60)
 OUTBOX_BACKOFF_SECONDS = env.int("OUTBOX_BACKOFF_SECONDS", default=60)
 OUTBOX_GIVE_UP_DAYS = env.int("OUTBOX_GIVE_UP_DAYS", default=5)
+# From which hour on, in TIME_ZONE, the organisers get their mail of the day; empty: they get none.
+_digest_hour = env.str("DIGEST_HOUR", default="7").strip()
+if _digest_hour and _digest_hour not in map(str, range(24)):
+    raise ImproperlyConfigured("DIGEST_HOUR must be an hour from 0 to 23, or empty.")
+DIGEST_HOUR = int(_digest_hour) if _digest_hour else None
 
 # --- Being ready to go live: whom outbox.readiness asks ------------------------------------------------------------
 # As `address` or `address:port`, comma-separated; none: those of the machine.

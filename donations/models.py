@@ -18,7 +18,7 @@ from schwifty.exceptions import SchwiftyException
 
 from campaign.models import OfStrikeQuerySet, Strike, published_at
 from donations import money
-from outbox.models import OutgoingMail
+from outbox.models import LinkMailQuerySet, OutgoingMail
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
 
@@ -259,6 +259,8 @@ class PledgeMail(OutgoingMail):
         "recipient_tag": Rule(_("So that nobody is sent more than a few mails a day."), 2, "created_at"),
     }
     not_personal: ClassVar = OutgoingMail.not_personal_mail | {"pledge", "token_hash", "expires_at"}
+
+    objects: ClassVar[Any] = LinkMailQuerySet.as_manager()
 
     class Meta(OutgoingMail.Meta):
         verbose_name = _("mail to a donor")

@@ -55,8 +55,9 @@ class NotYet(Exception):
 
 
 class Kind(Enum):
-    """What a message that came back says."""
+    """What a message that came back says; the mildest first."""
 
+    TAKEN = "taken by a server that says so"
     NOT_A_BOUNCE = "not a bounce"  # also: an absence note, a receipt, a question whether we are human
     SOFT = "late, and still being tried"
     GIVEN_UP = "given up by a server on the way"
@@ -78,6 +79,7 @@ class Outcome(Enum):
     FORGED = "not for an address of ours"
     IGNORED = "no bounce of a mail that was handed over"
     SOFT = "late, still being tried"
+    ACCEPTED = "accepted, as a server reports"
     FAILED = "given up on the way"
     BOUNCED = "refused"
 
@@ -174,16 +176,15 @@ def _apply(claim: Claim, verdict: Verdict) -> Outcome:
         return Outcome.IGNORED
     if mail.state == State.SENDING and mail.handing_over_at is not None:
         raise NotYet
-    if mail.state not in {State.ACCEPTED, State.IN_DOUBT}:
+    if mail.state not in ({State.IN_DOUBT} if verdict.kind is Kind.TAKEN else {State.ACCEPTED, State.IN_DOUBT}):
         return Outcome.IGNORED
-    settled = {
-        "reply": f"Came back: {verdict.words}"[:500],
-        "reply_code": verdict.code,
-        "settled_at": timezone.now(),
-        "handing_over_at": None,  # it left, and came back: nothing is in doubt
-        "lease": "",
-        "leased_until": None,
-    }
+    settled = {"reply_code": verdict.code, "settled_at": timezone.now(), "lease": "", "leased_until": None}
+    if verdict.kind is Kind.TAKEN:
+        reply = f"A server reports that it took the mail: {verdict.words}"[:500]
+        rows.update(state=State.ACCEPTED, reply=reply, **settled, **mail.forget())
+        return Outcome.ACCEPTED
+    # It left, and came back: nothing is in doubt.
+    settled |= {"reply": f"Came back: {verdict.words}"[:500], "handing_over_at": None}
     if verdict.kind is Kind.GIVEN_UP:
         rows.update(state=State.FAILED, **settled)
         return Outcome.FAILED
@@ -234,6 +235,8 @@ def _judge_recipient(fields: Message) -> Verdict:
     code = _reply_code(diagnostic)
     words = diagnostic or (f"Status {status.group(0)}" if status else "No reason was given.")
     words = _scrubbed(words, _recipients(fields))
+    if action.startswith(("delivered", "relayed")):
+        return Verdict(Kind.TAKEN, words, code)
     if action.startswith("delayed"):
         return Verdict(Kind.SOFT, words, code)
     if not action.startswith(("failed", "error")):  # "error" is OpenSMTPD's word

@@ -101,7 +101,7 @@ def send_due(*some: Queue) -> bool:
 
 def settle_expired(queue: Queue) -> None:
     """Take back what dead workers hold: to the queue what cannot have left, in doubt what may have arrived."""
-    held = queue._default_manager.filter(state=State.SENDING)
+    held = queue._default_manager.held().filter(state=State.SENDING)
     dead = leases.of_the_dead(list(held.values_list("lease", flat=True).distinct()))
     lost = held.filter(Q(leased_until__lt=timezone.now()) | Q(lease__in=dead))
     lost.filter(handing_over_at=None).update(state=State.QUEUED, lease="", leased_until=None)
@@ -380,7 +380,7 @@ def _put_off(mail: OutgoingMail, reply: str, code: int | None = None) -> _Outcom
 
 def _release(queue: Queue, lease: str, after: timedelta = timedelta(0)) -> None:
     """Give back the rows of a claim that were not sent, without counting an attempt."""
-    queue._default_manager.filter(lease=lease, state=State.SENDING, handing_over_at=None).update(
+    queue._default_manager.held().filter(lease=lease, state=State.SENDING, handing_over_at=None).update(
         state=State.QUEUED, lease="", leased_until=None, next_attempt_at=timezone.now() + after
     )
 

@@ -11,13 +11,15 @@ from typing import Any, ClassVar, Self
 
 from django.apps import apps
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import In
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from privacy.registry import ALL
+from privacy.tags import new_token, tag
 
 
 class State(models.TextChoices):
@@ -37,6 +39,21 @@ class State(models.TextChoices):
 WAITING = (State.QUEUED, State.DEFERRED)
 
 
+@models.CharField.register_lookup
+class Among(In):
+    """
+    `state__among`: IN, with the states written into the statement instead of bound to it.
+
+    SQLite uses a partial index only if it reads there, when it plans, that the index holds all the rows.
+    """
+
+    lookup_name = "among"
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        sql, states = super().as_sql(compiler, connection)
+        return sql % tuple(f"'{State(str(state))}'" for state in states), ()
+
+
 def new_message_id() -> str:
     """Return a Message-ID (RFC 5322, 3.6.4) under the campaign's own domain; the row keeps it through all retries."""
     return f"<{uuid.uuid4().hex}@{settings.MAIL_FROM.rpartition('@')[2]}>"
@@ -49,18 +66,22 @@ class OutgoingMailQuerySet(models.QuerySet[Any]):
 
     def due(self) -> Self:
         """Mails whose turn has come."""
-        return self.sendable().filter(state__in=WAITING, next_attempt_at__lte=timezone.now())
+        return self.sendable().filter(state__among=WAITING, next_attempt_at__lte=timezone.now())
 
     def waiting(self) -> Self:
         """Mails that have not left, and that can still be withdrawn."""
-        return self.filter(state__in=WAITING)
+        return self.filter(state__among=WAITING)
+
+    def held(self) -> Self:
+        """Mails that a worker holds, or held when it was last heard of: being sent, or in doubt."""
+        return self.filter(state__among=(State.SENDING, State.IN_DOUBT))
 
     def repeatable(self) -> Self:
         """Mails that only a person's word sends again: refused, failed, or in doubt."""
         return self.filter(state__in=(State.BOUNCED, State.FAILED, State.IN_DOUBT))
 
     def in_doubt(self) -> Self:
-        return self.filter(state=State.IN_DOUBT)
+        return self.held().filter(state=State.IN_DOUBT)
 
     def cancel(self) -> int:
         """
@@ -94,6 +115,19 @@ class OutgoingMailQuerySet(models.QuerySet[Any]):
     def settle_as_accepted(self) -> int:
         """Record a person's finding that mails in doubt did arrive; return how many."""
         return self.in_doubt().update(state=State.ACCEPTED, settled_at=timezone.now())
+
+
+class LinkMailQuerySet(OutgoingMailQuerySet):
+    """Mails with a secret link: columns `token`, which is forgotten once the mail was accepted, and `token_hash`."""
+
+    @transaction.atomic
+    def send_again(self) -> int:
+        """Queue again as every mail; one whose secret is forgotten gets a new one, and its old link ends."""
+        for pk in list(self.repeatable().filter(token="").values_list("pk", flat=True)):
+            token = new_token()
+            rows = self.model._default_manager.filter(pk=pk, token="")
+            rows.update(token=token, token_hash=tag("token", token))
+        return super().send_again()
 
 
 class OutgoingMail(models.Model):

@@ -35,6 +35,7 @@ from protests.models import (
     Addressee,
     ConfirmationMail,
     Delivery,
+    Digest,
     Letter,
     LetterText,
     Picket,
@@ -500,7 +501,8 @@ class DeliveryAdmin(OutgoingMailAdmin):
 
 @admin.register(ConfirmationMail)
 class ConfirmationMailAdmin(OutgoingMailAdmin):
-    list_display = ("created_at", "state", "signature", "answer")
+    list_display = ("created_at", "state", "signature", "bad_news", "answer")
+    list_filter = (*OutgoingMailAdmin.list_filter, "bad_news")
     list_select_related = ("signature__letter",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ConfirmationMail]:
@@ -517,6 +519,14 @@ class SuspensionNoticeAdmin(OutgoingMailAdmin):
 
     def about(self, mail: SuspensionNotice) -> str:
         return str(mail.target)
+
+
+@admin.register(Digest)
+class DigestAdmin(OutgoingMailAdmin):
+    list_display = ("day", "state", "since", "until", "answer")
+
+    def about(self, mail: Digest) -> str:
+        return date_format(mail.day, "DATE_FORMAT")
 
 
 @admin.register(LetterText)

@@ -2,26 +2,32 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
+from django.http import QueryDict
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from campaign.countries import country_name
 from campaign.models import Campaign
 from outbox.messages import PlainText, Withdrawn, composes, one_line, plain_text, render_text
+from outbox.models import State
 from protests.addressing import recipients
 from protests.models import (
     CONFIRM_WITHIN,
     ConfirmationMail,
     Delivery,
+    Digest,
     LetterText,
     Signature,
     SuspensionNotice,
     Target,
 )
-from protests.wording import fill, vary
+from protests.reporting import Report, Trouble, report
+from protests.wording import PLACES, fill, vary
 
 
 @dataclass(frozen=True)
@@ -38,24 +44,41 @@ class Paper:
 
 def render(text: LetterText, target: Target, values: Mapping[str, str]) -> tuple[str, str]:
     """Return subject and body of the letter to `target`; `values` are what the supporter fills in."""
-    salutation = target.safe_translation_getter("salutation", language_code=text.language, any_language=True)
     with override(text.language):
         country = country_name(values["country"])
-    # From what is in the letter, so that it is the same wherever the letter is shown or sent; another for each target.
-    seed = "\0".join((target.slug, *(values[name] for name in sorted(values))))
-    subject = one_line(fill(vary(text.subject, seed), {"country": country}))
-    return subject, fill(vary(text.body, seed), {**values, "country": country, "target": salutation})
+    return _filled(text, target, _seed(target, values), {**values, "country": country})
 
 
-def paper(signature: Signature, target: Target) -> Paper:
-    """Return the letter of `signature`, which need not be saved, to `target`."""
-    values = {
+def sample(signature: Signature, target: Target) -> tuple[str, str]:
+    """Return subject and body of a letter as it went, with words in brackets in place of all that is its signer's."""
+    with override(signature.text.language):
+        places = {name: f"[{words}]" for name, words in PLACES.items()}
+    return _filled(signature.text, target, _seed(target, _values(signature)), places)
+
+
+def _filled(text: LetterText, target: Target, seed: str, values: Mapping[str, str]) -> tuple[str, str]:
+    salutation = target.safe_translation_getter("salutation", language_code=text.language, any_language=True)
+    subject = one_line(fill(vary(text.subject, seed), {"country": values["country"]}))
+    return subject, fill(vary(text.body, seed), {**values, "target": salutation})
+
+
+def _seed(target: Target, values: Mapping[str, str]) -> str:
+    """Return what chooses the wording: what is in the letter, so that it is the same wherever the letter is shown."""
+    return "\0".join((target.slug, *(values[name] for name in sorted(values))))
+
+
+def _values(signature: Signature) -> dict[str, str]:
+    return {
         "name": signature.name,
         "country": signature.country,
         "organisation": signature.organisation,
         "own_words": signature.own_words,
     }
-    subject, body = render(signature.text, target, values)
+
+
+def paper(signature: Signature, target: Target) -> Paper:
+    """Return the letter of `signature`, which need not be saved, to `target`."""
+    subject, body = render(signature.text, target, _values(signature))
     return Paper(
         target=target,
         from_name=one_line(signature.name),
@@ -99,13 +122,16 @@ def confirmation(mail: ConfirmationMail) -> PlainText:
     Compose the mail that asks a signer to confirm, or shows one who has signed the way to the receipt.
 
     It holds nothing that was typed into the form: anybody can type anybody's address there. Raises Withdrawn where
-    the address has been deleted since.
+    the address has been deleted since, and where the bad news is none any more.
     """
     signature = mail.signature
     address = signature.email or mail.email
     if not address:
         raise Withdrawn("The signer's data has been deleted.")
     signed = signature.confirmed_at is not None and signature.withdrawn_at is None
+    unsent = signature.deliveries.unsent() if mail.bad_news else Delivery.objects.none()
+    if mail.bad_news and not (signed and unsent.exists()):
+        raise Withdrawn("There is no bad news any more: withdrawn by the signer, or sent again.")
     with override(signature.locale):
         signature.letter.set_current_language(signature.locale)
         page = "protests:receipt" if signed else "protests:confirm"
@@ -117,8 +143,9 @@ def confirmation(mail: ConfirmationMail) -> PlainText:
             "link": settings.BASE_URL + reverse(page, args=[mail.token]),
             "days": CONFIRM_WITHIN.days,
             "withdrawn": signature.withdrawn_at is not None,
+            "unsent": unsent.select_related("target").order_by("target__name"),
         }
-        name = "already_signed" if signed else "confirm"
+        name = "unsent" if mail.bad_news else "already_signed" if signed else "confirm"
         message = plain_text(
             to=address,
             subject=render_text(f"protests/emails/{name}_subject.txt", context),
@@ -133,22 +160,66 @@ def confirmation(mail: ConfirmationMail) -> PlainText:
 
 @composes(SuspensionNotice)
 def suspended(mail: SuspensionNotice) -> PlainText:
-    """Compose the mail to the organisers, at the campaign's contact address, else where answers to its mails go."""
+    """Compose the mail about a target's suspended address."""
+    link = settings.BASE_URL + reverse("admin:protests_target_change", args=[mail.target_id])
+    context = {"target": mail.target, "email": mail.email, "because": mail.because, "link": link}
     with override(settings.LANGUAGE_CODE):
-        campaign = Campaign.objects.prefetch_related("translations").first()
+        return _to_organisers("suspended", mail.message_id, context)
+
+
+@composes(Digest)
+def digest(mail: Digest) -> PlainText:
+    """Compose the organisers' mail of a day. Raises Withdrawn where there is nothing to tell."""
+    with override(settings.LANGUAGE_CODE):
+        told = report(mail.since, mail.until)
+        if told.is_empty:
+            raise Withdrawn("There was nothing to tell.")
         context = {
-            "campaign": campaign,
-            "target": mail.target,
-            "email": mail.email,
-            "because": mail.because,
-            "link": settings.BASE_URL + reverse("admin:protests_target_change", args=[mail.target_id]),
+            "since": mail.since,
+            "until": mail.until,
+            "now": timezone.now(),
+            "report": told,
+            "troubles": _troubles(told),
+            "in_doubt_link": _deliveries(State.IN_DOUBT),
+            "suspended_link": f"{settings.BASE_URL}{reverse('admin:protests_target_changelist')}?suspended=yes",
+            "samples": [(it.target, *sample(it.signature, it.target)) for it in told.samples],
         }
-        message = plain_text(
-            to=(campaign.contact_email if campaign else "") or settings.MAIL_REPLY_TO,
-            subject=render_text("protests/emails/suspended_subject.txt", context),
-            body=render_text("protests/emails/suspended.txt", context),
-            message_id=mail.message_id,
-            from_name=str(campaign or _("Solidarity")),
-        )
+        return _to_organisers("digest", mail.message_id, context)
+
+
+def _troubles(told: Report) -> list[tuple[str, list[tuple[Trouble, str]]]]:
+    """Return what went wrong, kind by kind, each target with the address of its list in the admin."""
+    kinds = [
+        (_("Put off by the addressee's server, tried again by itself"), State.DEFERRED, told.put_off),
+        (_("Refused by the addressee's server"), State.BOUNCED, told.refused),
+        (_("Could not be sent"), State.FAILED, told.failed),
+    ]
+    return [
+        (heading, [(trouble, _deliveries(state, trouble.target)) for trouble in troubles])
+        for heading, state, troubles in kinds
+        if troubles
+    ]
+
+
+def _deliveries(state: State, target: Target | None = None) -> str:
+    """Return the address of the list of letters in this state in the admin."""
+    query = QueryDict(mutable=True)
+    query["state__exact"] = state
+    if target:
+        query["target__id__exact"] = str(target.pk)
+    return f"{settings.BASE_URL}{reverse('admin:protests_delivery_changelist')}?{query.urlencode()}"
+
+
+def _to_organisers(name: str, message_id: str, context: dict[str, Any]) -> PlainText:
+    """Return a mail to the campaign's contact address, else to where answers to its mails go."""
+    campaign = Campaign.objects.prefetch_related("translations").first()
+    context = {**context, "campaign": campaign}
+    message = plain_text(
+        to=(campaign.contact_email if campaign else "") or settings.MAIL_REPLY_TO,
+        subject=render_text(f"protests/emails/{name}_subject.txt", context),
+        body=render_text(f"protests/emails/{name}.txt", context),
+        message_id=message_id,
+        from_name=str(campaign or _("Solidarity")),
+    )
     message["Auto-Submitted"] = "auto-generated"
     return message

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
@@ -17,7 +17,7 @@ from parler.managers import TranslatableQuerySet
 from parler.models import TranslatableModel, TranslatedFields
 
 from campaign.models import OfStrikeQuerySet, Strike, published_at
-from outbox.models import OutgoingMail, OutgoingMailQuerySet, State
+from outbox.models import LinkMailQuerySet, OutgoingMail, OutgoingMailQuerySet, State
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
 from protests import wording
@@ -26,6 +26,8 @@ from protests import wording
 CONFIRM_WITHIN = timedelta(days=7)
 # How long the mailed link opens the receipt.
 RECEIPT_FOR = timedelta(days=180)
+# A letter in these states goes nowhere any more, unless an organiser sends it again.
+UNSENT = (State.BOUNCED, State.FAILED)
 
 
 class LetterQuerySet(OfStrikeQuerySet):
@@ -341,7 +343,7 @@ class Signature(models.Model):
 
 
 class ConfirmationMail(OutgoingMail):
-    """The mail that asks a signer to confirm, or shows one who did the way to the receipt."""
+    """The mail that asks a signer to confirm, or shows one who did the way to the receipt, once because of bad news."""
 
     signature = models.ForeignKey(Signature, models.CASCADE, related_name="mails")
     # The mailed secret opens /confirm/ and /receipt/. It stands here only until its mail was accepted.
@@ -351,17 +353,27 @@ class ConfirmationMail(OutgoingMail):
     # Where the signature's own is past its date and deleted: the one that its owner typed again.
     email = EncryptedTextField(_("e-mail address"), blank=True)
     recipient_tag = TagField(null=True)
+    # The one that tells a signer that a letter did not get through.
+    bad_news = models.BooleanField(_("tells that a letter did not get through"), default=False, editable=False)
+
+    objects: ClassVar[Any] = LinkMailQuerySet.as_manager()
 
     personal: ClassVar = {
         "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "created_at"),
         "email": Rule(_("To write to somebody whose address was deleted, until the mail has left."), 7, "created_at"),
         "recipient_tag": Rule(_("So that nobody is sent more than a few mails a day."), 2, "created_at"),
     }
-    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"signature", "token_hash", "expires_at"}
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"signature", "token_hash", "expires_at", "bad_news"}
 
     class Meta(OutgoingMail.Meta):
         verbose_name = _("mail to a signer")
         verbose_name_plural = _("mails to signers")
+        constraints = [
+            *OutgoingMail.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["signature"], condition=Q(bad_news=True), name="protests_bad_news_is_told_once"
+            ),
+        ]
         indexes = [
             *OutgoingMail.Meta.indexes,
             models.Index(fields=["recipient_tag", "created_at"], name="protests_mails_to_a_mailbox"),
@@ -380,6 +392,10 @@ class DeliveryQuerySet(OutgoingMailQuerySet):
     def sendable(self) -> Self:
         """Leave out the letters to a target whose address is suspended: they wait, and none is lost."""
         return self.exclude(target__in=Target.objects.suspended().values("pk"))
+
+    def unsent(self) -> Self:
+        """Letters that were refused, or failed."""
+        return self.filter(state__among=UNSENT)
 
 
 class Delivery(OutgoingMail):
@@ -400,14 +416,20 @@ class Delivery(OutgoingMail):
             *OutgoingMail.Meta.constraints,
             models.UniqueConstraint(fields=["signature", "target"], name="protests_one_letter_per_target"),
         ]
+        # For whoever looks for news of them among a million that were accepted.
+        indexes = [
+            *OutgoingMail.Meta.indexes,
+            models.Index(fields=["settled_at"], condition=Q(state__in=UNSENT), name="protests_delivery_unsent"),
+        ]
 
     @classmethod
     def for_composing(cls) -> models.QuerySet[Any]:
-        # What many letters share is read once, and of the signature what stands in the letter.
-        signatures = Signature.objects.only(
-            "letter", "text", "name", "organisation", "own_words", "country", "withdrawn_at"
-        ).prefetch_related("letter", "text")
-        return cls.objects.prefetch_related(Prefetch("signature", signatures), "target__translations")
+        # What many letters share is read once for all of them; the signer's address stands in none.
+        return (
+            cls.objects.select_related("signature")
+            .defer("signature__email", "signature__email_tag")
+            .prefetch_related("signature__letter", "signature__text", "target__translations")
+        )
 
     def bounced(self, words: str) -> None:
         """
@@ -440,6 +462,24 @@ class SuspensionNotice(OutgoingMail):
     @classmethod
     def for_composing(cls) -> models.QuerySet[Any]:
         return cls.objects.select_related("target")
+
+
+class Digest(OutgoingMail):
+    """The organisers' mail of a day: what became of the letters. It holds nothing of any supporter."""
+
+    day = models.DateField(_("day"), unique=True, editable=False)
+    since = models.DateTimeField(_("from"), editable=False)
+    until = models.DateTimeField(_("until"), editable=False)
+
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"day", "since", "until"}
+
+    class Meta(OutgoingMail.Meta):
+        verbose_name = _("organisers' mail of a day")
+        verbose_name_plural = _("organisers' mails of a day")
+        constraints = [
+            *OutgoingMail.Meta.constraints,
+            models.CheckConstraint(condition=Q(since__lt=F("until")), name="protests_digest_is_of_some_time"),
+        ]
 
 
 class Picket(TranslatableModel):

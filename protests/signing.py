@@ -98,16 +98,22 @@ def sign(
                 setattr(signature, column, value)
         signature.save()  # changed or not: how long the answer takes does not tell which
     if not capping.has_had_enough(mailbox) and not _mailed_just_now(signature):
-        token = new_token()
-        ConfirmationMail.objects.create(
-            signature=signature,
-            token=token,
-            token_hash=tag("token", token),
-            expires_at=now + RECEIPT_FOR,
-            email="" if signature.email else email,
-            recipient_tag=mailbox,
-        )
+        write_link(signature, mailbox, email="" if signature.email else email)
     send.delay_on_commit(ConfirmationMail._meta.label_lower)
+
+
+def write_link(signature: Signature, mailbox: str, *, email: str = "", bad_news: bool = False) -> None:
+    """Write a mail with a secret link of its own. What it says, its composer decides when it is sent."""
+    token = new_token()
+    ConfirmationMail.objects.create(
+        signature=signature,
+        token=token,
+        token_hash=tag("token", token),
+        expires_at=timezone.now() + RECEIPT_FOR,
+        email=email,
+        recipient_tag=mailbox,
+        bad_news=bad_news,
+    )
 
 
 def _may_be_replaced(signature: Signature) -> bool:

@@ -23,7 +23,7 @@ from protests import addressing, signing, wording
 from protests.by_hand import OwnMail, blanks, own_mail
 from protests.emails import Paper, papers
 from protests.forms import CountryForm, SigningForm
-from protests.models import CONFIRM_WITHIN, ConfirmationMail, Delivery, Letter, LetterText, Picket, Signature
+from protests.models import CONFIRM_WITHIN, UNSENT, ConfirmationMail, Delivery, Letter, LetterText, Picket, Signature
 from protests.wording import varies, vary
 
 NAMES_SHOWN = 10
@@ -262,6 +262,8 @@ def receipt(request: HttpRequest, signature: Signature, code: str) -> HttpRespon
         return SeeOther(reverse("protests:receipt", args=[code]))
     deliveries = list(Delivery.for_composing().filter(signature=signature).order_by("target__name", "pk"))
     sheets = papers(signature, [delivery.target for delivery in deliveries])
+    stands = signature.confirmed_at is not None and signature.withdrawn_at is None
+    unsent = [sheet for delivery, sheet in zip(deliveries, sheets, strict=True) if delivery.state in UNSENT]
     context = {
         "signature": signature,
         "letter": signature.letter,
@@ -269,6 +271,9 @@ def receipt(request: HttpRequest, signature: Signature, code: str) -> HttpRespon
         "letters": list(zip(deliveries, sheets, strict=True)),
         "waiting": sum(delivery.state in WAITING for delivery in deliveries),
         "asked": asked,
+        "unsent": unsent if stands else [],
+        # Without the name, which has its date, only the letter's own page has something to send.
+        "by_hand": [own_mail(sheet) for sheet in unsent] if stands and signature.name else [],
     }
     return render(request, "protests/receipt.html", context)
 

@@ -18,7 +18,7 @@ PRODUCTION = {
 LIVE = {"MAIL_LIVE": "1", "EMAIL_URL": "smtp+tls://user:pass@relay.example.org:587", "MAIL_FROM": "letters@example.org"}
 DKIM = ["DKIM_KEY_FILE", "DKIM_SELECTOR", "DKIM_DOMAIN"]
 OTHERS = [*DKIM, "DEVELOPMENT", "DEBUG", "PORT", "DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", *PRODUCTION, *LIVE]
-OTHERS += ["BOUNCE_DOMAIN"]
+OTHERS += ["BOUNCE_DOMAIN", "DIGEST_HOUR"]
 
 
 @pytest.fixture
@@ -140,3 +140,14 @@ def test_a_domain_in_other_letters_is_used_in_ascii(read):
         "xn--bcher-kva.example.org",
     )
     assert read(**PRODUCTION, DKIM_DOMAIN="bücher.example.org")["DKIM_DOMAIN"] == "xn--bcher-kva.example.org"
+
+
+@pytest.mark.parametrize(("given", "hour"), [({}, 7), ({"DIGEST_HOUR": "0"}, 0), ({"DIGEST_HOUR": " "}, None)])
+def test_the_hour_of_the_organisers_mail_may_be_none(read, given, hour):
+    assert read(**PRODUCTION, **given)["DIGEST_HOUR"] == hour
+
+
+@pytest.mark.parametrize("hour", ["24", "-1", "seven", "7:30"])
+def test_another_hour_of_the_organisers_mail_is_refused(read, hour):
+    with pytest.raises(ImproperlyConfigured, match="DIGEST_HOUR"):
+        read(**PRODUCTION, DIGEST_HOUR=hour)

@@ -20,6 +20,19 @@ def payable(**pledge):
     return PledgeMailFactory(pledge=PledgeFactory(fund=BankAccountFactory().fund, number="1234567890", **pledge))
 
 
+def test_one_that_came_back_is_sent_again_with_a_link_that_works(client, settings):
+    mail = payable()
+    old = mail.token
+    PledgeMail.objects.update(state=State.BOUNCED, **mail.forget())
+
+    assert PledgeMail.objects.all().send_again() == 1
+
+    mail.refresh_from_db()
+    assert mail.token not in ("", old)
+    assert f"/fund/pledge/{mail.token}/" in text_of(mail)[1]
+    assert client.get(f"/fund/pledge/{mail.token}/").status_code == 200
+
+
 def test_the_mail_tells_how_to_pay_and_how_to_confirm(settings):
     mail = payable()
     message, text = text_of(mail)

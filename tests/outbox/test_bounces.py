@@ -162,8 +162,7 @@ class TestJudging:
             returned.challenge(TO),
             returned.dsn(TO, kind="disposition-notification"),
             returned.dsn(TO, kind="feedback-report"),
-            returned.dsn(TO, action="delivered", status="2.0.0", code=""),
-            returned.dsn(TO, action="relayed", status="2.0.0", code=""),
+            returned.dsn(TO, action="expanded", status="2.0.0", code=""),
             returned.LETTER.encode(),
             b"",
             b"\xff\x00\xfe" * 1000,
@@ -175,7 +174,7 @@ class TestJudging:
     @pytest.mark.parametrize(
         ("other", "kind"),
         [
-            (("delivered", "2.0.0"), Kind.NOT_A_BOUNCE),
+            (("delivered", "2.0.0"), Kind.TAKEN),
             (("delayed", "4.4.1"), Kind.SOFT),
             (("failed", "5.2.1"), Kind.HARD),
         ],
@@ -270,6 +269,57 @@ class TestTaking:
 
         for _ in range(20):
             assert take(message(address_for(mail))) is outcome
+
+        assert everything() == before
+
+    @pytest.mark.parametrize("action", ["delivered", "relayed (to a machine that reports nothing)"])
+    def test_a_report_of_success_settles_what_is_in_doubt(self, action):
+        mail = accepted(state=State.IN_DOUBT, lease="x", settled_at=None)
+        message = returned.dsn(address_for(mail), action=action, status="2.6.0", code="smtp; 250 2.6.0 queued")
+
+        assert take(message) is Outcome.ACCEPTED
+        once = everything()
+        assert take(message) is Outcome.IGNORED
+
+        assert everything() == once
+        mail.refresh_from_db()
+        assert (mail.state, mail.lease) == (State.ACCEPTED, "")
+        assert mail.settled_at
+        assert mail.reply == "A server reports that it took the mail: 250 2.6.0 queued"
+
+    def test_a_report_of_success_lets_the_secret_of_a_mailed_link_be_forgotten(self):
+        mail = ConfirmationMailFactory()
+        ConfirmationMail.objects.update(state=State.IN_DOUBT, handing_over_at=timezone.now())
+
+        take(returned.dsn(address_for(mail), action="delivered", status="2.0.0", code=""))
+
+        mail.refresh_from_db()
+        assert (mail.state, mail.token) == (State.ACCEPTED, "")
+
+    @pytest.mark.parametrize(
+        "state", [State.ACCEPTED, State.QUEUED, State.DEFERRED, State.CANCELLED, State.FAILED, State.BOUNCED]
+    )
+    def test_a_report_of_success_changes_nothing_that_is_not_in_doubt(self, state):
+        mail = accepted(state=state, handing_over_at=None)
+        before = everything()
+
+        assert take(returned.dsn(address_for(mail), action="delivered", status="2.0.0")) is Outcome.IGNORED
+
+        assert everything() == before
+
+    def test_a_report_of_success_that_comes_before_the_workers_record_has_to_come_again(self):
+        mail = accepted(state=State.SENDING, lease="x", leased_until=timezone.now())
+
+        with pytest.raises(NotYet):
+            take(returned.dsn(address_for(mail), action="delivered", status="2.0.0"))
+
+    def test_a_forged_report_of_success_changes_nothing(self):
+        mail = accepted(state=State.IN_DOUBT)
+        tag = read_address(address_for(mail)).tag
+        before = everything()
+
+        forged = returned.dsn(address_for(mail).replace(tag, "a" * 16), action="delivered", status="2.0.0")
+        assert take(forged) is Outcome.FORGED
 
         assert everything() == before
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from outbox.models import State
 from protests import signing
-from protests.models import Delivery, Letter, Signature, SuspensionNotice
+from protests.models import Delivery, Digest, Letter, Signature, SuspensionNotice
 from tests.factories import (
     ConfirmationMailFactory,
     DeliveryFactory,
@@ -24,7 +24,17 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-MODELS = ["letter", "target", "signature", "delivery", "confirmationmail", "lettertext", "picket", "suspensionnotice"]
+MODELS = [
+    "letter",
+    "target",
+    "signature",
+    "delivery",
+    "confirmationmail",
+    "lettertext",
+    "picket",
+    "suspensionnotice",
+    "digest",
+]
 
 
 @pytest.fixture
@@ -46,6 +56,9 @@ def one_of_each(letter):
         "picket": PicketFactory(country="GB"),
         "suspensionnotice": SuspensionNotice.objects.create(
             target=letter.addressees.first().target, email="embassy@example.org", because="550 no"
+        ),
+        "digest": Digest.objects.create(
+            day=timezone.localdate(), since=timezone.now() - timedelta(days=1), until=timezone.now()
         ),
     }
 

@@ -215,13 +215,19 @@ def test_whatever_address_the_form_takes_can_be_mailed(mail, address):
 
 
 @pytest.mark.parametrize("queue", [Delivery, ConfirmationMail])
-def test_a_batch_of_mails_is_read_in_few_queries(queue, delivery, mail, django_assert_max_num_queries):
-    DeliveryFactory(signature=delivery.signature)
-    ConfirmationMailFactory(signature=mail.signature)
+def test_more_mails_are_read_in_as_many_queries(
+    queue, delivery, mail, django_assert_max_num_queries, django_assert_num_queries
+):
+    def letters():
+        return [row.signature.letter.pk for row in queue.for_composing()]
 
-    with django_assert_max_num_queries(2):
-        for row in queue.for_composing():
-            assert row.signature.letter.pk
+    with django_assert_max_num_queries(5) as few:
+        letters()
+    DeliveryFactory.create_batch(3)
+    ConfirmationMailFactory.create_batch(3)
+
+    with django_assert_num_queries(len(few)):
+        assert len(letters()) == 4
 
 
 def test_what_expired_is_deleted_with_its_mails(mail):

@@ -1,0 +1,37 @@
+import pytest
+from django.utils import timezone
+
+from outbox.models import WAITING, State
+from protests.models import Delivery
+from tests.factories import DeliveryFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_what_is_due_is_found_by_its_index():
+    plan = Delivery.objects.filter(state__among=WAITING, next_attempt_at__lte=timezone.now()).explain()
+
+    # PostgreSQL knows better than to use it for an empty table.
+    assert "protests_delivery_due" in plan or "Seq Scan" in plan
+
+
+def test_states_written_into_the_statement_find_the_same_rows():
+    for state in State:
+        lease = {"lease": "x", "leased_until": timezone.now()} if state == State.SENDING else {}
+        DeliveryFactory(state=state, **lease)
+
+    found = Delivery.objects.filter(state__among=WAITING)
+
+    assert set(found) == set(Delivery.objects.filter(state__in=WAITING))
+    assert len(found) == 2
+
+
+def test_nothing_but_a_state_is_ever_written_into_a_statement():
+    with pytest.raises(ValueError, match="not a valid State"):
+        list(Delivery.objects.filter(state__among=["' OR 1=1 --"]))
+
+
+def test_no_state_is_no_row():
+    DeliveryFactory()
+
+    assert not Delivery.objects.filter(state__among=[]).exists()
