@@ -35,7 +35,7 @@ run: .venv/base $(CATALOGUES) ## Run the whole program; on the first start it se
 test: .venv/dev $(CATALOGUES) ## Run every test, on PostgreSQL with Redis's protocol and on SQLite
 	status=0; for on in postgres sqlite; do $(BIN)/pytest --on=$$on -n $(JOBS) $(TESTS) || status=1; done; exit $$status
 
-bench: .venv/bench ## Measure letters per second against other ways of sending (five minutes)
+bench: .venv/bench ## Measure letters per second against other ways of sending (some five minutes)
 	$(BIN)/python -m bench
 
 lint: .venv/dev ## Check style, types, imports, templates, migrations, deployment settings and containers

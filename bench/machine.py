@@ -30,8 +30,17 @@ def facts(sink: str) -> dict[str, str]:
         "PostgreSQL": f"{shown['server_version']}, fsync {shown['fsync']}, synchronous_commit "
         f"{shown['synchronous_commit']}, full_page_writes {shown['full_page_writes']}",
         "data on": f"{_filesystem(Path(shown['data_directory']))}; one fsync of 8 KB takes {_fsync_ms():.2f} ms there",
+        "others' load": _load(),
         "sink": sink if smtp_sink() else f"{sink}. {GET_IT}",
     }
+
+
+def _load() -> str:
+    """Say how busy the machine was before the bench began, by its load average of that moment."""
+    load, processors = float(os.environ["BENCH_LOAD"]), os.cpu_count() or 1
+    if load < 0.25 * processors:
+        return f"{load:.1f}"
+    return f"{load:.1f} on {processors} processors: OTHER PROGRAMS WERE BUSY, and every figure is too low"
 
 
 def _field(path: str, name: str) -> str:

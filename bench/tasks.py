@@ -1,6 +1,7 @@
 """One task for each mail: load the row, send, update the row."""
 
 from functools import lru_cache
+from smtplib import SMTPServerDisconnected
 
 from celery import shared_task
 from django.core.mail import EmailMessage, get_connection
@@ -40,4 +41,10 @@ def send_mail(pk: int) -> None:
 
 @shared_task
 def send_mail_over_kept_connection(pk: int) -> None:
-    _send(pk, _kept())
+    connection = _kept()
+    try:
+        _send(pk, connection)
+    except SMTPServerDisconnected:  # it was idle for too long
+        connection.close()
+        connection.open()
+        _send(pk, connection)

@@ -4,18 +4,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from kombu import Connection
+from celery import Celery
 
 from bench.sinking import CannotRun
-from config.celery import app
 from tests.servers import end_with_the_tests
 
 _databases = count(1)
+START_SECONDS = 120
 
 
 class Worker:
@@ -25,24 +26,33 @@ class Worker:
         number = next(_databases)
         self.processes = processes
         self._log = folder / f"worker-{number}.log"
-        self._broker = f"{os.environ['CELERY_BROKER_URL']}?virtual_host={number}"
-        self._connection = Connection(self._broker)
+        broker = f"{os.environ['CELERY_BROKER_URL']}?virtual_host={number}"
+        self._client = Celery(set_as_current=False)
+        self._client.conf.broker_write_url = broker  # CELERY_BROKER_URL would win over a `broker_url`
         options = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING"]
         with self._log.open("wb") as out:
             self._process = subprocess.Popen(
                 [*(sys.executable, "-m", "celery", "-A", "config", "worker", f"--concurrency={processes}"), *options],
-                env={**os.environ, "CELERY_BROKER_URL": self._broker, "LOG_LEVEL": "WARNING", **env},
+                env={**os.environ, "CELERY_BROKER_URL": broker, "LOG_LEVEL": "WARNING", **env},
                 stdout=out,
                 stderr=out,
                 preexec_fn=end_with_the_tests,  # noqa: PLW1509 - no thread runs yet
             )
 
     def ring(self, task: Any, *args: Any, queue: str = "celery") -> None:
-        task.apply_async(args, connection=self._connection, queue=queue)
+        self._client.send_task(task.name, args, queue=queue)
 
     def listen(self, queue: str) -> None:
         """Have it take tasks from one more queue."""
-        app.control.add_consumer(queue, reply=False, connection=self._connection)
+        self._client.control.add_consumer(queue)
+
+    def wait_until_ready(self) -> None:
+        """Wait until it answers. Raises CannotRun if it does not."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self._client.control.ping(timeout=0.5, limit=1):
+            self.check()
+            if time.monotonic() > deadline:
+                raise CannotRun(f"A worker did not start within {START_SECONDS} s:\n{self.last_words()}")
 
     def check(self) -> None:
         """Raise CannotRun if it is not running any more."""
@@ -66,4 +76,4 @@ class Worker:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._connection.close()
+        self._client.close()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--only", default="")
         parser.add_argument("--rounds", type=int, default=3)
-        parser.add_argument("--share", type=float, default=1)
+        parser.add_argument("--seconds", type=float, default=3)
         parser.add_argument("--json", type=Path, required=True)
 
-    def handle(self, *args: Any, only: str, rounds: int, share: float, json: Path, **options: Any) -> None:
+    def handle(self, *args: Any, only: str, rounds: int, seconds: float, json: Path, **options: Any) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         folder = Path(os.environ["BENCH_FOLDER"])
         sink = Sink(os.environ["BENCH_SINK"], int(os.environ["BENCH_SINK_PORT"]), folder / "sink.log")
         try:
             result = throughput.run(
-                folder, sink, only={key for key in only.split(",") if key}, rounds=rounds, share=share, say=self.say
+                folder, sink, only={key for key in only.split(",") if key}, rounds=rounds, seconds=seconds, say=self.say
             )
         except CannotRun as error:
             raise CommandError(str(error)) from error
