@@ -15,11 +15,11 @@ TESTS ?= tests
 JOBS ?= 2
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
-SOURCES = campaign config donations outbox privacy protests tests manage.py
+SOURCES = bench campaign config donations outbox privacy protests tests manage.py
 TEMPLATES = $(shell find templates -name '*.html' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt screenshots lock messages clean
+.PHONY: help run test bench lint fmt screenshots lock messages clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -34,6 +34,9 @@ run: .venv/base $(CATALOGUES) ## Run the whole program; on the first start it se
 
 test: .venv/dev $(CATALOGUES) ## Run every test, on PostgreSQL with Redis's protocol and on SQLite
 	status=0; for on in postgres sqlite; do $(BIN)/pytest --on=$$on -n $(JOBS) $(TESTS) || status=1; done; exit $$status
+
+bench: .venv/bench ## Measure letters per second against other ways of sending (some five minutes)
+	$(BIN)/python -m bench
 
 lint: .venv/dev ## Check style, types, imports, templates, migrations, deployment settings and containers
 	.ci/lint
@@ -50,6 +53,7 @@ screenshots: .venv/dev $(CATALOGUES) ## Take pictures of every page, light and d
 lock: .venv/dev ## Pin the dependencies of pyproject.toml anew, with hashes
 	$(LOCK) pyproject.toml --output-file requirements/base.txt
 	$(LOCK) pyproject.toml --group dev --constraint requirements/base.txt --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --group bench --constraint requirements/dev.txt --output-file requirements/bench.txt
 
 messages: .venv/base ## Collect the texts to translate (needs GNU gettext)
 	command -v xgettext >/dev/null || { echo "make messages needs GNU gettext (Debian: apt install gettext)." >&2; exit 1; }
@@ -77,6 +81,11 @@ clean: ## Remove what can be made again; the data in var/ stays
 	echo "Installing what the tests and the linters need (once, a few minutes at most)"
 	$(INSTALL) -r requirements/dev.txt
 	touch $@ .venv/base
+
+.venv/bench: requirements/bench.txt .venv/dev
+	echo "Installing what the bench compares with (once)"
+	$(INSTALL) -r requirements/bench.txt
+	touch $@
 
 %.mo: %.po | .venv/base
 	$(BIN)/pybabel --quiet compile --input-file $< --output-file $@

@@ -48,8 +48,9 @@ def pytest_report_header(config):
 
 
 @contextmanager
-def postgres():
-    """Run PostgreSQL, with nothing kept safe on disk; yield its URL."""
+def postgres(*, durable=False):
+    """Run PostgreSQL, with nothing kept safe on disk unless it is to be `durable`, as in production; yield its URL."""
+    hasty = [] if durable else ["-F", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
         binaries, unprivileged = postgres_binaries(), {}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -69,8 +70,8 @@ def postgres():
             )
             server = subprocess.Popen(
                 [
-                    *(binaries / "postgres", "-D", f"{folder}/data", "-k", folder, "-h", "", "-F"),
-                    *("-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200"),
+                    *(binaries / "postgres", "-D", f"{folder}/data", "-k", folder, "-h", "", *hasty),
+                    *("-c", "max_connections=200"),
                 ],
                 stdout=out,
                 stderr=out,
