@@ -20,19 +20,19 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, transaction
 from django.db import connection as db_connection
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from outbox import leases
 from outbox.bounces import address_for
 from outbox.dkim_signing import sign
+from outbox.ledger import Accepted, record_and_mark
 from outbox.messages import Withdrawn, compose, one_line
 from outbox.models import WAITING, OutgoingMail, State
 from outbox.pacing import choose
@@ -248,16 +248,18 @@ class _Sending:
 
         The mark counts only under this claim's lease: a worker that was held up too long has lost it.
         """
-        now = timezone.now()
-        mark = {"handing_over_at": now, "leased_until": _lease_end()}
-        held = type(mail)._default_manager.filter(pk=mail.pk, lease=self._lease, state=State.SENDING)
+        now, until = timezone.now(), _lease_end()
         if last is None or last.state != State.ACCEPTED:
             self._write_down(last)
-            return held.filter(leased_until__gt=now).update(**mark) == 1
-        changed = _record_and_mark(self._lease, last, mail, mark)
-        marked = changed == 2 or held.filter(handing_over_at=now).exists()
+            return self._held(mail).filter(leased_until__gt=now).update(handing_over_at=now, leased_until=until) == 1
+        answer = Accepted(last.mail, last.code, _fitting(last.reply), last.mail.forget())
+        changed = record_and_mark(self._lease, answer, mail, now, until)
+        marked = changed == 2 or self._held(mail).filter(handing_over_at=now).exists()
         self._note(last, recorded=changed - marked == 1)
         return marked
+
+    def _held(self, mail: OutgoingMail) -> QuerySet[Any]:
+        return type(mail)._default_manager.filter(pk=mail.pk, lease=self._lease, state=State.SENDING)
 
     def _write_down(self, *outcomes: _Outcome | None) -> None:
         """
@@ -302,61 +304,13 @@ def _record(lease: str, outcome: _Outcome) -> int:
             "state": outcome.state,
             "attempts": F("attempts") + 1,
             "reply_code": outcome.code,
-            "reply": one_line(outcome.reply)[:500],
+            "reply": _fitting(outcome.reply),
             "settled_at": None if unsettled else timezone.now(),
             "handing_over_at": None,
             "lease": lease if in_doubt else "",
             "leased_until": None,
             **outcome.columns,
         }
-    )
-
-
-def _record_and_mark(lease: str, last: _Outcome, mail: OutgoingMail, mark: dict[str, Any]) -> int:
-    """
-    Write down that `last` was accepted and mark `mail`, both or none, in one commit; return how many rows changed.
-
-    One statement of our own: Django takes longer to make two of them than the database to carry them out.
-    """
-    queue = type(mail)
-    settled = {
-        "state": State.ACCEPTED,
-        "attempts": last.mail.attempts + 1,
-        "reply_code": last.code,
-        "reply": one_line(last.reply)[:500],
-        "settled_at": timezone.now(),
-        "lease": "",
-        "leased_until": None,
-        **{name: value for name, value in last.columns.items() if name != "handing_over_at"},
-    }
-    fields = {column.name: column for column in queue._meta.concrete_fields}
-    parameters: list[Any] = []
-    for name in settled | mark:
-        parameters.append(last.mail.pk)
-        parameters += [
-            fields[name].get_db_prep_save(values[name], db_connection) for values in (settled, mark) if name in values
-        ]
-    with db_connection.cursor() as cursor:
-        cursor.execute(
-            _record_and_mark_sql(queue, tuple(settled), tuple(mark)),
-            [*parameters, last.mail.pk, mail.pk, lease, last.mail.pk, timezone.now()],
-        )
-        return int(cursor.rowcount)
-
-
-@lru_cache
-def _record_and_mark_sql(queue: Queue, settled: tuple[str, ...], mark: tuple[str, ...]) -> str:
-    quoted = {column.name: db_connection.ops.quote_name(str(column.column)) for column in queue._meta.concrete_fields}
-    key, state = quoted[str(queue._meta.pk.name)], quoted["state"]
-    columns = ", ".join(
-        f"{quoted[name]} = CASE {key} WHEN %s THEN {'%s' if name in settled else quoted[name]}"
-        f" ELSE {'%s' if name in mark else quoted[name]} END"
-        for name in dict.fromkeys(settled + mark)
-    )
-    return (
-        f"UPDATE {db_connection.ops.quote_name(queue._meta.db_table)} SET {columns}"  # noqa: S608 - names of our own
-        f" WHERE {key} IN (%s, %s) AND {quoted['lease']} = %s AND ({key} = %s AND {state} IN ('sending', 'in_doubt')"
-        f" OR {state} = 'sending' AND {quoted['leased_until']} > %s)"
     )
 
 
@@ -393,6 +347,11 @@ def _backoff(attempt: int) -> timedelta:
     """Return the wait before the next attempt: doubled each time, capped, and spread so that retries do not crowd."""
     wait = min(timedelta(seconds=settings.OUTBOX_BACKOFF_SECONDS) * 2 ** min(attempt - 1, 20), LONGEST_BACKOFF)
     return wait * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
+
+
+def _fitting(reply: str) -> str:
+    """Return a server's words as the column takes them."""
+    return one_line(reply)[:500]
 
 
 def _scrubbed(reply: Reply, rcpt_to: str) -> str:

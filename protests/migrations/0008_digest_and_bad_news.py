@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('protests', '0007_deferred_since_and_held_by_lease'),
+        ('protests', '0007_deferred_since_and_held'),
     ]
 
     operations = [
@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='digest',
-            index=models.Index(condition=models.Q(('state__in', ('sending', 'in_doubt'))), fields=['lease'], name='protests_digest_held'),
+            index=models.Index(condition=models.Q(('state__in', ('sending', 'in_doubt'))), fields=['id'], name='protests_digest_held'),
         ),
         migrations.AddConstraint(
             model_name='digest',

@@ -21,6 +21,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='pledgemail',
-            index=models.Index(condition=models.Q(('state__in', ('sending', 'in_doubt'))), fields=['lease'], name='donations_pledgemail_held'),
+            index=models.Index(condition=models.Q(('state__in', ('sending', 'in_doubt'))), fields=['id'], name='donations_pledgemail_held'),
         ),
     ]

@@ -23,6 +23,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='trialletter',
-            index=models.Index(condition=models.Q(('state__in', ('sending', 'in_doubt'))), fields=['lease'], name='outbox_trialletter_held'),
+            index=models.Index(condition=models.Q(('state__in', ('sending', 'in_doubt'))), fields=['id'], name='outbox_trialletter_held'),
         ),
     ]

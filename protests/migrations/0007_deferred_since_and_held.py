@@ -39,14 +39,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='confirmationmail',
-            index=models.Index(condition=models.Q(('state__in', ('sending', 'in_doubt'))), fields=['lease'], name='protests_confirmationmail_held'),
+            index=models.Index(condition=models.Q(('state__in', ('sending', 'in_doubt'))), fields=['id'], name='protests_confirmationmail_held'),
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('state__in', ('sending', 'in_doubt'))), fields=['lease'], name='protests_delivery_held'),
+            index=models.Index(condition=models.Q(('state__in', ('sending', 'in_doubt'))), fields=['id'], name='protests_delivery_held'),
         ),
         migrations.AddIndex(
             model_name='suspensionnotice',
-            index=models.Index(condition=models.Q(('state__in', ('sending', 'in_doubt'))), fields=['lease'], name='protests_suspensionnotice_held'),
+            index=models.Index(condition=models.Q(('state__in', ('sending', 'in_doubt'))), fields=['id'], name='protests_suspensionnotice_held'),
         ),
     ]
