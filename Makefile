@@ -12,14 +12,15 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 # With the compiled catalogues the pages speak every language; they are made from locale/, and never committed.
 CATALOGUES = $(patsubst %.po,%.mo,$(wildcard locale/*/LC_MESSAGES/*.po))
 TESTS ?= tests
+DRILLS ?=
 JOBS ?= 2
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
-SOURCES = campaign config donations outbox privacy protests tests manage.py
+SOURCES = bench campaign config donations outbox privacy protests tests manage.py
 TEMPLATES = $(shell find templates -name '*.html' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt screenshots lock messages clean
+.PHONY: help run test drill lint fmt screenshots lock messages clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -34,6 +35,9 @@ run: .venv/base $(CATALOGUES) ## Run the whole program; on the first start it se
 
 test: .venv/dev $(CATALOGUES) ## Run every test, on PostgreSQL with Redis's protocol and on SQLite
 	status=0; for on in postgres sqlite; do $(BIN)/pytest --on=$$on -n $(JOBS) $(TESTS) || status=1; done; exit $$status
+
+drill: .venv/dev ## Kill and cut off what sends the letters while it sends, and count what is lost or sent twice
+	$(BIN)/python -m bench.drill $(DRILLS)
 
 lint: .venv/dev ## Check style, types, imports, templates, migrations, deployment settings and containers
 	.ci/lint
