@@ -118,6 +118,7 @@ class Drill:
     seconds: float
 
 
+# A drill takes a fraction of its limit on a quiet machine.
 _drills: dict[str, Drill] = {}
 
 
@@ -206,7 +207,7 @@ def letter_to_sign() -> Letter:
 # --- The drills --------------------------------------------------------------------------------------------------
 
 
-@drill(seconds=600)
+@drill(seconds=900)
 def kills(now: Play) -> None:
     """5,000 letters; the worker killed 100 times, PostgreSQL restarted hard twice, the broker emptied twice."""
     now.written = write_letters(5000)
@@ -284,18 +285,19 @@ def _cut_off(now: Play, seconds: float, **trouble: object) -> None:
     now.settle()
     normal += _sign(now, letter, 15)
     now.settle()
-    stuck, usual = statistics.median(during), statistics.median(normal)
-    ratio = stuck / usual
+    (stuck, its_page), (usual, usual_page) = _medians(during), _medians(normal)
+    raw, ratio = stuck / usual, stuck / its_page / (usual / usual_page)
     now.remark(
         f"signing took {stuck * 1000:.1f} ms during the trouble ({len(during)} times), {usual * 1000:.1f} ms before "
-        f"and after it ({len(normal)} times): ratio {ratio:.2f}, aim 1.10"
+        f"and after it ({len(normal)} times): ratio {raw:.2f}, aim 1.10; {ratio:.2f} where each is measured against "
+        "reading the letter's page at the same moment, which sends nothing: so the machine's other work does not count"
     )
     now.remark(f"{taken_during} mails were taken during the trouble")
-    now.must(ratio <= SLOWER, f"signing took {ratio:.2f} times as long")
+    now.must(ratio <= SLOWER, f"signing took {ratio:.2f} times as long, against reading")
 
 
-def _sign(now: Play, letter: Letter, seconds: float) -> list[float]:
-    """Sign the letter evenly for so long, through the real view; return how long each took."""
+def _sign(now: Play, letter: Letter, seconds: float) -> list[tuple[float, float]]:
+    """Sign the letter evenly for so long, through the real view; return how long each took, and reading it beside."""
     client = Client(SERVER_NAME="127.0.0.1")
     took = []
     until = time.monotonic() + seconds
@@ -303,16 +305,22 @@ def _sign(now: Play, letter: Letter, seconds: float) -> list[float]:
         who = f"signer-{random.getrandbits(64)}@example.org"
         form = {"name": "Nora Berg", "email": who, "country": "DE", "own_words": "", "consent_letter": "on"}
         began = time.perf_counter()
+        client.get(letter.get_absolute_url())
+        read = time.perf_counter()
         response = client.post(letter.get_absolute_url(), form)
-        took.append(time.perf_counter() - began)
+        took.append((time.perf_counter() - read, read - began))
         if response.status_code != 200:
             raise Overdue(f"signing was answered with {response.status_code}")
         now.say(f"{len(took)} signed, {len(now.sink.read().taken)} mails taken")
-        now.stage.sleep(max(0.0, SIGN_EVERY - took[-1]))
+        now.stage.sleep(max(0.0, SIGN_EVERY - sum(took[-1])))
     return took
 
 
-@drill(seconds=60)
+def _medians(took: list[tuple[float, float]]) -> tuple[float, float]:
+    return statistics.median(sign for sign, _read in took), statistics.median(read for _sign, read in took)
+
+
+@drill(seconds=120)
 def refused(now: Play) -> None:
     """The mail server answers 550 to one of the targets."""
     now.written = write_letters(400)
@@ -339,7 +347,7 @@ def refused(now: Play) -> None:
     )
 
 
-@drill(seconds=60)
+@drill(seconds=120)
 def busy(now: Play) -> None:
     """The mail server answers 421 to each connection for a while."""
     now.written = write_letters(400)
@@ -359,7 +367,7 @@ def busy(now: Play) -> None:
     )
 
 
-@drill(seconds=120)
+@drill(seconds=240)
 def forged(now: Play) -> None:
     """10,000 forged bounces, through the maildir and the server for SMTP and LMTP."""
     now.written = write_letters(200)
@@ -470,7 +478,7 @@ def _connected(now: Play, kind: type[smtplib.SMTP], port: int) -> smtplib.SMTP:
     return found[0]
 
 
-@drill(seconds=120)
+@drill(seconds=240)
 def clock(now: Play) -> None:
     """One of two senders has its clock a day ahead, and then set right again, in the middle of a queue."""
     now.written = write_letters(600)
@@ -517,7 +525,7 @@ def _send_here(now: Play, runs: int) -> None:
         now.say(f"{len(now.sink.read().taken)} letters taken")
 
 
-@drill(seconds=90)
+@drill(seconds=180)
 def dkim(now: Play) -> None:
     """1,000 letters as the mail server got them, verified with dkimpy under both keys."""
     files = {"rsa": now.stage.folder / "rsa.pem", "ed": now.stage.folder / "ed.pem"}
