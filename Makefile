@@ -12,6 +12,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 # With the compiled catalogues the pages speak every language; they are made from locale/, and never committed.
 CATALOGUES = $(patsubst %.po,%.mo,$(wildcard locale/*/LC_MESSAGES/*.po))
 TESTS ?= tests
+DRILLS ?=
 JOBS ?= 2
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
@@ -19,7 +20,7 @@ SOURCES = bench campaign config donations outbox privacy protests tests manage.p
 TEMPLATES = $(shell find templates -name '*.html' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint fmt screenshots lock messages clean
+.PHONY: help run test bench drill lint fmt screenshots lock messages clean
 .SILENT:
 .DELETE_ON_ERROR:
 
@@ -37,6 +38,9 @@ test: .venv/dev $(CATALOGUES) ## Run every test, on PostgreSQL with Redis's prot
 
 bench: .venv/bench ## Measure letters per second against other ways of sending (some five minutes)
 	$(BIN)/python -m bench
+
+drill: .venv/dev ## Kill and cut off what sends the letters while it sends, and count what is lost or sent twice
+	$(BIN)/python -m bench.drill $(DRILLS)
 
 lint: .venv/dev ## Check style, types, imports, templates, migrations, deployment settings and containers
 	.ci/lint

@@ -47,63 +47,115 @@ def pytest_report_header(config):
     return f"on: {on}, {os.environ['CELERY_BROKER_URL'].partition(':')[0] if on == 'postgres' else 'files as broker'}"
 
 
+# Nothing is kept safe on disk: a test's database ends with the test.
+QUICK = ("-F", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+
+
 @contextmanager
 def postgres(*, durable=False):
     """Run PostgreSQL, with nothing kept safe on disk unless it is to be `durable`, as in production; yield its URL."""
-    hasty = [] if durable else ["-F", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
+        server = Postgres(folder, *(() if durable else QUICK))
+        try:
+            server.start()
+            yield server.url
+        finally:
+            server.end(signal.SIGINT)  # "fast": does not wait for those who are connected
+
+
+@contextmanager
+def valkey():
+    """Run a Redis-protocol server; yield its URL."""
+    with tempfile.TemporaryDirectory(prefix="valkey-", ignore_cleanup_errors=True) as folder:
+        server = Valkey(folder)
+        try:
+            server.start()
+            yield server.url
+        finally:
+            server.end(signal.SIGTERM)
+
+
+class Server:
+    """A server with its socket and its log in a folder, which can be ended in any way and started again."""
+
+    def __init__(self, folder, **how):
+        self.folder, self.how = Path(folder), how
+        self.log = self.folder / "log"
+        self.process = None
+
+    def spawn(self, *command):
+        with self.log.open("a") as out:
+            self.process = subprocess.Popen(
+                command,
+                stdout=out,
+                stderr=out,
+                preexec_fn=end_with_the_tests,  # noqa: PLW1509 - no thread runs yet
+                **self.how,
+            )
+
+    def until(self, true):
+        deadline = time.monotonic() + 30
+        while not true():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise pytest.UsageError(f"{self.process.args[0]} did not start:\n{self.log.read_text()}")
+            time.sleep(0.02)
+
+    def end(self, how):
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Postgres(Server):
+    """PostgreSQL with these options, in a folder that is empty before."""
+
+    def __init__(self, folder, *options):
         binaries, unprivileged = postgres_binaries(), {}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             nobody = pwd.getpwnam("nobody")
             unprivileged = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
             binaries = reachable(binaries, Path(folder))
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-        how = {"cwd": folder, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}, **unprivileged}
-        log = Path(folder) / "log"
-        with log.open("w") as out:
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+        super().__init__(folder, cwd=folder, env=environment, **unprivileged)
+        self.binaries, self.options = binaries, options
+        self.url = f"postgres://postgres@/{folder}/postgres"
+        with self.log.open("w") as out:
             subprocess.run(
                 [binaries / "initdb", "-D", f"{folder}/data", "-U", "postgres", "--auth=trust", "-E", "UTF8", "-N"],
                 check=True,
                 stdout=out,
                 stderr=out,
-                **how,
+                **self.how,
             )
-            server = subprocess.Popen(
-                [
-                    *(binaries / "postgres", "-D", f"{folder}/data", "-k", folder, "-h", "", *hasty),
-                    *("-c", "max_connections=200"),
-                ],
-                stdout=out,
-                stderr=out,
-                preexec_fn=end_with_the_tests,  # noqa: PLW1509 - no thread runs yet
-                **how,
-            )
-        try:
-            until(Path(folder, ".s.PGSQL.5432").exists, server, log)
-            ready = [binaries / "pg_isready", "-q", "-h", folder]
-            until(lambda: subprocess.run(ready, check=False, **how).returncode == 0, server, log)
-            yield f"postgres://postgres@/{folder}/postgres"
-        finally:
-            end(server, signal.SIGINT)  # "fast": does not wait for those who are connected
+
+    def start(self):
+        self.spawn(
+            *(self.binaries / "postgres", "-D", f"{self.folder}/data", "-k", self.folder, "-h", ""),
+            *("-c", "max_connections=200", *self.options),
+        )
+        self.until((self.folder / ".s.PGSQL.5432").exists)
+        ready = [self.binaries / "pg_isready", "-q", "-h", self.folder]
+        self.until(lambda: subprocess.run(ready, check=False, **self.how).returncode == 0)
 
 
-@contextmanager
-def valkey():
-    """Run a Redis-protocol server that writes nothing to disk; yield its URL."""
-    with tempfile.TemporaryDirectory(prefix="valkey-", ignore_cleanup_errors=True) as folder:
-        log = Path(folder) / "log"
-        with log.open("w") as out:
-            server = subprocess.Popen(
-                [valkey_binary(), "--port", "0", "--unixsocket", f"{folder}/socket", "--save", "", "--dir", folder],
-                stdout=out,
-                stderr=out,
-                preexec_fn=end_with_the_tests,  # noqa: PLW1509 - no thread runs yet
-            )
-        try:
-            until(Path(folder, "socket").exists, server, log)
-            yield f"redis+socket://{folder}/socket"
-        finally:
-            end(server, signal.SIGTERM)
+class Valkey(Server):
+    """A Redis-protocol server that writes nothing to disk."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.socket = self.folder / "socket"
+        self.url = f"redis+socket://{self.socket}"
+
+    def start(self):
+        self.socket.unlink(missing_ok=True)  # what a killed one has left
+        self.spawn(valkey_binary(), "--port", "0", "--unixsocket", self.socket, "--save", "", "--dir", self.folder)
+        self.until(self.socket.exists)
 
 
 def postgres_binaries():
@@ -146,20 +198,3 @@ def end_with_the_tests():
     os.setpgid(0, 0)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG
-
-
-def until(true, server, log, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not true():
-        if server.poll() is not None or time.monotonic() > deadline:
-            raise pytest.UsageError(f"{server.args[0]} did not start:\n{log.read_text()}")
-        time.sleep(0.02)
-
-
-def end(server, how):
-    server.send_signal(how)
-    try:
-        server.wait(10)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
