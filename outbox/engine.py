@@ -51,6 +51,10 @@ class LeaseLost(Exception):
     """Another worker may hold this row by now: it must not be sent here."""
 
 
+class PaceChanged(Exception):
+    """With the answer just recorded, the rest of the claim is to be given back."""
+
+
 def send_due(*some: Queue) -> bool:
     """
     Send what is due in these queues, for RUN_SECONDS at the most. Return whether there may be more to send at once.
@@ -116,6 +120,8 @@ def _send_batch(connection: Connection, lease: str, mails: Iterable[OutgoingMail
         try:
             _send_one(connection, lease, mail)
             breaks = 0
+        except PaceChanged:
+            return
         except Broken as error:
             breaks += 1
             if breaks == BREAKS:
@@ -184,7 +190,7 @@ def _record(
     lease: str, mail: OutgoingMail, state: State, *, code: int | None = None, reply: str = "", **columns: Any
 ) -> None:
     """
-    Write down what became of a mail, if this claim still holds it.
+    Write down what became of a mail, if this claim still holds it, and let the queue know.
 
     A row that was put in doubt meanwhile, because the server took longer than the lease to answer, still takes the
     answer: it is the evidence that was missing.
@@ -208,6 +214,8 @@ def _record(
     )
     if recorded != 1:
         logger.error("%s %s: somebody else settled it before this answer: %s", type(mail).__name__, mail.pk, state)
+    elif mail.answered(state):
+        raise PaceChanged
 
 
 def _release(queue: Queue, lease: str, after: timedelta = timedelta(0)) -> None:

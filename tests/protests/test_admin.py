@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from outbox.models import State
 from protests import signing
-from protests.models import Delivery, Letter, Signature, SuspensionNotice
+from protests.models import Delivery, Letter, MailDomain, Signature, SuspensionNotice
 from tests.factories import (
     ConfirmationMailFactory,
     DeliveryFactory,
@@ -24,7 +24,10 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-MODELS = ["letter", "target", "signature", "delivery", "confirmationmail", "lettertext", "picket", "suspensionnotice"]
+MODELS = [
+    *("letter", "target", "signature", "delivery", "confirmationmail", "lettertext", "picket", "suspensionnotice"),
+    "maildomain",
+]
 
 
 @pytest.fixture
@@ -47,6 +50,7 @@ def one_of_each(letter):
         "suspensionnotice": SuspensionNotice.objects.create(
             target=letter.addressees.first().target, email="embassy@example.org", because="550 no"
         ),
+        "maildomain": MailDomain.objects.create(domain="example.org", daily_cap=1000),
     }
 
 
@@ -375,6 +379,9 @@ def test_a_target_is_saved_with_its_countries(desk):
         "slug": "oslo",
         "salutation": "Dear Ambassador",
         "email": "oslo@example.org",
+        "daily_cap": "300",
+        "spacing_seconds": "0",
+        "time_zone": "Europe/Oslo",
         "countries-TOTAL_FORMS": 2,
         "countries-INITIAL_FORMS": 0,
         "countries-0-country": "NO",

@@ -219,7 +219,7 @@ def test_a_batch_of_mails_is_read_in_few_queries(queue, delivery, mail, django_a
     DeliveryFactory(signature=delivery.signature)
     ConfirmationMailFactory(signature=mail.signature)
 
-    with django_assert_max_num_queries(2):
+    with django_assert_max_num_queries(3):
         for row in queue.for_composing():
             assert row.signature.letter.pk
 
