@@ -48,7 +48,7 @@ def run(letters: int = 2000, cap: int = CAP) -> dict[str, Any]:
                     daily_cap=cap, opens_at=OPENS_AT, closes_at=CLOSES_AT, time_zone=ZONE, email="week@example.org"
                 )
                 signatures = Signature.objects.bulk_create(
-                    SignatureFactory.build_batch(letters, text=text, letter=text.letter, confirmed=True)
+                    SignatureFactory.build_batch(letters, text=text, name="Nora Berg", confirmed=True)
                 )
                 Delivery.objects.bulk_create(Delivery(signature=one, target=target) for one in signatures)
             rows = target.deliveries
