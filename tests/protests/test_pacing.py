@@ -14,6 +14,7 @@ from django.utils import timezone
 from bench import week
 from outbox import engine
 from outbox.models import State
+from outbox.pacing import oldest_due
 from protests import pacing
 from protests.models import REFUSALS, Breaker, Delivery, Letter, MailDomain, Target
 from tests.factories import DeliveryFactory, LetterFactory, LetterTextFactory, OrganiserFactory, TargetFactory
@@ -234,6 +235,17 @@ def test_two_workers_never_hold_letters_to_one_target_at_once(write):
     at_once(2, work)
 
     assert overlaps == []
+
+
+def test_what_waits_for_its_pace_is_not_late(write, at):
+    at(NOON)
+    write(2, TargetFactory(daily_cap=1))
+    at(NOON + timedelta(hours=3))
+    assert oldest_due(Delivery) == NOON
+
+    Delivery.objects.filter(pk=choose()[0]).update(state=State.ACCEPTED, settled_at=timezone.now())
+
+    assert oldest_due(Delivery) is None
 
 
 def test_no_index_holds_what_is_written_in_mid_sending():
