@@ -553,7 +553,7 @@ def _verifies(content: bytes, records: dict[str, bytes]) -> bool:
     message = DKIM(content)
     try:
         return all(
-            message.verify(idx=number, dnsfunc=lambda name, timeout: records.get(name.decode()))  # noqa: ARG005
+            message.verify(idx=number, dnsfunc=lambda name, timeout: records.get(name.decode()))
             for number in range(len(records))
         )
     except DKIMException:

@@ -217,6 +217,7 @@ COLUMNS: tuple[tuple[Any, type, str], ...] = (
     (models.IntegerField, int, "a whole number"),
     (models.DateTimeField, date, "a date such as 2011-07-20, or 2011-07-20T12:00:00Z"),
     (models.DateField, date, "a date such as 2011-07-20"),
+    (models.TimeField, time, "a time such as 09:00:00"),
     (models.EmailField, str, 'an e-mail address, such as "office@example.org"'),
     (models.Field, str, 'text in quotes, such as "text"'),
 )

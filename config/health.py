@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Count, Min
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from outbox.models import State, queues
+from outbox.pacing import oldest_due
 from protests.models import Letter, Signature
 
 PLAIN = "text/plain; charset=utf-8"
@@ -67,7 +68,7 @@ def figures() -> Iterator[str]:
     yield "# HELP solidarity_oldest_due_mail_seconds For how long the oldest mail whose turn has come has waited."
     yield "# TYPE solidarity_oldest_due_mail_seconds gauge"
     for queue in queues():
-        oldest = queue._default_manager.due().aggregate(oldest=Min("next_attempt_at"))["oldest"]
+        oldest = oldest_due(queue)
         age = (now - oldest).total_seconds() if oldest else 0
         yield f'solidarity_oldest_due_mail_seconds{{queue="{queue._meta.label_lower}"}} {age:.0f}'
     yield "# HELP solidarity_signatures Counted signatures by letter."

@@ -87,7 +87,12 @@ MESSAGE = Kind(
     body="text",
 )
 DOCUMENT = Kind(Document, ("kind", "published_at"), refers=("strike",), translated=("title",), body="body")
-TARGET = Kind(Target, ("slug", "name", "email"), translated=("salutation",), others=tuple(TargetCountry.Kind.values))
+TARGET = Kind(
+    Target,
+    ("slug", "name", "email", "daily_cap", "spacing_seconds", "opens_at", "closes_at", "time_zone"),
+    translated=("salutation",),
+    others=tuple(TargetCountry.Kind.values),
+)
 TARGET_COUNTRY = Kind(TargetCountry, belongs_to="target", known_by=("country",))
 PICKET = Kind(
     Picket,

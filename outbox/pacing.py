@@ -1,11 +1,17 @@
 """Which mails of a queue are claimed next: what is due, unless the queue has a pace of its own."""
 
 from collections.abc import Callable
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Min
 
 from outbox.models import OutgoingMail
 
 Queue = type[OutgoingMail]
 Chooser = Callable[[int], list[int]]
+# How many of the mails that may leave now are looked at for the oldest one.
+LOOKED_AT = 100
 _choosers: dict[Queue, Chooser] = {}
 
 
@@ -32,3 +38,11 @@ def choose(queue: Queue, size: int) -> list[int]:
     # the only write lock.
     due = queue._default_manager.select_for_update(skip_locked=True).due()
     return list(due.order_by("next_attempt_at").values_list("pk", flat=True)[:size])
+
+
+def oldest_due(queue: Queue) -> datetime | None:
+    """Return since when the oldest mail waits of those that may leave now: what waits for its pace is not late."""
+    with transaction.atomic():
+        chosen = queue._default_manager.filter(pk__in=choose(queue, LOOKED_AT))
+        oldest: datetime | None = chosen.aggregate(at=Min("next_attempt_at"))["at"]
+        return oldest

@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Min, TextChoices
+from django.db.models import TextChoices
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from outbox import pacing
 from outbox.dkim_signing import KeyUnusable, Signer, is_open_to_others, signers
 from outbox.models import Heartbeat, queues
 from outbox.resolving import Names, Silent
@@ -428,7 +429,7 @@ def _lives(name: str) -> bool:
 
 def oldest_due(names: Names) -> Finding:
     """The age of the oldest mail whose turn has come."""
-    oldest = [queue._default_manager.due().aggregate(at=Min("next_attempt_at"))["at"] for queue in queues()]
+    oldest = [pacing.oldest_due(queue) for queue in queues()]
     age = max((timezone.now() - at for at in oldest if at), default=timedelta(0))
     if age < LATE:
         return ok(_("No mail has waited longer than ten minutes for its turn."))

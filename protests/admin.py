@@ -3,12 +3,12 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, QuerySet
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -30,6 +30,7 @@ from privacy.addresses import address_tag
 from protests import handover
 from protests.addressing import recipients
 from protests.emails import papers
+from protests.forecasting import forecast
 from protests.forms import CountryForm, HandoverForm
 from protests.models import (
     Addressee,
@@ -38,6 +39,7 @@ from protests.models import (
     Digest,
     Letter,
     LetterText,
+    MailDomain,
     Picket,
     Signature,
     SuspensionNotice,
@@ -70,6 +72,56 @@ class LookOnly:
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def _date_time(moment: Any) -> str:
+    return date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
+
+
+def _all_paused() -> str:
+    """Say so if all letters are paused."""
+    paused = MailDomain.objects.of_all().paused().first()
+    return _("All letters are paused since %(date)s.") % {"date": _date_time(paused.paused_at)} if paused else ""
+
+
+def _paused(row: Letter | Target) -> str:
+    return _("Paused since %(date)s.") % {"date": _date_time(row.paused_at)} if row.paused_at else ""
+
+
+class Paused:
+    """Actions that pause and resume; mixed into the admin of what can be paused."""
+
+    @confirmed(
+        description=_("Pause: hold back the letters"),
+        question=_(
+            "Letters that wait stay where they are until you resume, and new ones wait with them. None is lost."
+        ),
+        changes=lambda queryset: queryset.going(),
+    )
+    def pause(self, request: HttpRequest, queryset: Any) -> int:
+        return queryset.pause()
+
+    @confirmed(
+        description=_("Resume: let the letters go"),
+        question=_("Their letters will leave again, at the pace that is set."),
+        changes=lambda queryset: queryset.paused(),
+    )
+    def resume(self, request: HttpRequest, queryset: Any) -> int:
+        return queryset.resume()
+
+
+class PacedList:
+    """A list that says on top whether letters leave, and when the queue will be empty."""
+
+    change_list_template: Any = "protests/admin/paced_list.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        pace = {
+            "all_paused": _all_paused(),
+            "forecast": forecast(),
+            "may_pause": request.user.has_perm("protests.change_maildomain"),
+        }
+        return super().changelist_view(request, {**pace, **(extra_context or {})})  # type: ignore[misc]
 
 
 class AddresseeFormSet(BaseInlineFormSet):
@@ -130,16 +182,17 @@ class LetterForm(TranslatableModelForm):
 
 
 @admin.register(Letter)
-class LetterAdmin(SafeAddresses, TranslatableAdmin):
+class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
     form = LetterForm
     list_display = ("title", "strike", "state", "signed", "published_at", "closed_at")
     list_filter = (LetterStateFilter, "strike")
     list_select_related = ("strike",)
     search_fields = ("translations__title", "translations__subject", "slug")
     inlines = (AddresseeInline,)
-    actions = ("publish", "withdraw", "close", "reopen")
-    readonly_fields = ("preview", "on_paper")
+    actions = ("publish", "withdraw", "close", "reopen", "pause", "resume")
+    readonly_fields = ("queue", "preview", "on_paper")
     fields = (
+        "queue",
         "title",
         "slug",
         "strike",
@@ -167,7 +220,14 @@ class LetterAdmin(SafeAddresses, TranslatableAdmin):
     def state(self, letter: Letter) -> Any:
         if not letter.is_published:
             return _("draft")
-        return _("closed") if letter.is_closed else _("open")
+        state = _("closed") if letter.is_closed else _("open")
+        return format_html("{}, {}", state, _("paused")) if letter.paused_at else state
+
+    @admin.display(description=_("letters that wait"))
+    def queue(self, letter: Letter) -> Any:
+        if letter.pk is None:
+            return _("None yet.")
+        return " ".join(filter(None, [_all_paused(), _paused(letter), str(forecast(letter=letter))]))
 
     @admin.display(description=_("signatures"), ordering="signed")
     def signed(self, letter: Any) -> int:
@@ -336,17 +396,59 @@ class SuspendedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Target)
-class TargetAdmin(SafeAddresses, TranslatableAdmin):
-    list_display = ("name", "email", "trouble", "country_names")
+class TargetAdmin(Paused, PacedList, SafeAddresses, TranslatableAdmin):
+    list_display = ("name", "email", "trouble", "pace", "country_names")
     list_filter = (SuspendedFilter, TargetLetterFilter)
     search_fields = ("name", "email", "slug")
     prepopulated_fields = {"slug": ("name",)}
-    readonly_fields = ("trouble",)
+    readonly_fields = ("trouble", "queue")
+    fieldsets = (
+        (None, {"fields": ("trouble", "queue", "name", "slug", "salutation", "email")}),
+        (
+            _("Pace"),
+            {
+                "fields": ("daily_cap", "spacing_seconds", ("opens_at", "closes_at"), "time_zone"),
+                "description": _(
+                    "How fast its letters leave; the others wait, and none is lost. What several targets at one mail "
+                    "domain share is set under “Mail domains”."
+                ),
+            },
+        ),
+    )
     inlines = (TargetCountryInline,)
-    actions = ("address_is_right",)
+    actions = ("address_is_right", "try_now", "pause", "resume")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Target]:
-        return super().get_queryset(request).prefetch_related("countries")
+        return super().get_queryset(request).select_related("breaker").prefetch_related("countries")
+
+    def get_urls(self) -> list[Any]:
+        pausing = self.admin_site.admin_view(self.pausing_view)
+        return [path("pause/", pausing, name="protests_pause_all"), *super().get_urls()]
+
+    def pausing_view(self, request: HttpRequest) -> HttpResponse:
+        """Pause or resume all letters, once the organiser has read what that means."""
+        if not request.user.has_perm("protests.change_maildomain"):
+            raise PermissionDenied
+        paused = _all_paused()
+        if request.method == "POST":
+            # What the page that was read says, not the opposite of what is: a second press changes nothing.
+            if request.POST.get("act") == "resume":
+                MailDomain.objects.of_all().resume()
+                done = _("All letters leave again, at their pace.")
+            else:
+                MailDomain.pause_all()
+                done = _("All letters are paused.")
+            user_id: Any = request.user.pk
+            LogEntry.objects.log_actions(user_id, list(MailDomain.objects.of_all()), CHANGE, str(done))
+            messages.success(request, done)
+            return HttpResponseRedirect(reverse("admin:protests_delivery_changelist"))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Resume all letters") if paused else _("Pause all letters"),
+            "opts": self.opts,
+            "all_paused": paused,
+        }
+        return TemplateResponse(request, "protests/admin/pausing.html", context)
 
     @admin.display(description=_("countries"))
     def country_names(self, target: Target) -> str:
@@ -354,12 +456,35 @@ class TargetAdmin(SafeAddresses, TranslatableAdmin):
 
     @admin.display(description=_("trouble"), ordering="suspended_at", empty_value="")
     def trouble(self, target: Target) -> str | None:
-        if target.suspended_at is None:
-            return None
-        return _("Suspended since %(date)s, its letters wait. A letter came back: %(words)s") % {
-            "date": date_format(timezone.localtime(target.suspended_at), "SHORT_DATETIME_FORMAT"),
-            "words": target.suspended_because,
-        }
+        trouble = []
+        if target.suspended_at:
+            trouble.append(
+                _("Suspended since %(date)s, its letters wait. A letter came back: %(words)s")
+                % {"date": _date_time(target.suspended_at), "words": target.suspended_because}
+            )
+        breaker = getattr(target, "breaker", None)
+        if breaker and breaker.trial_at:
+            trouble.append(
+                _(
+                    "Its server refused %(count)d letters in a row, so it is left alone; the next one tries after "
+                    "%(time)s. Its last words: %(words)s"
+                )
+                % {"count": breaker.refusals, "time": _date_time(breaker.trial_at), "words": breaker.words}
+            )
+        return " ".join(trouble) or None
+
+    @admin.display(description=_("pace"), empty_value="")
+    def pace(self, target: Target) -> str:
+        if target.paused_at:
+            return _("paused since %(date)s") % {"date": _date_time(target.paused_at)}
+        cap = target.daily_cap
+        return ngettext("%(cap)d a day", "%(cap)d a day", cap) % {"cap": cap} if cap else str(_("no limit"))
+
+    @admin.display(description=_("letters that wait"))
+    def queue(self, target: Target) -> str:
+        if target.pk is None:
+            return str(_("None yet."))
+        return " ".join(filter(None, [_all_paused(), _paused(target), str(forecast(target=target))]))
 
     @confirmed(
         description=_("The address is right: send its letters again"),
@@ -371,6 +496,22 @@ class TargetAdmin(SafeAddresses, TranslatableAdmin):
     )
     def address_is_right(self, request: HttpRequest, queryset: TargetQuerySet) -> int:
         return queryset.trust_again()
+
+    @confirmed(
+        description=_("Its server works again: do not wait for the next trial"),
+        question=_("The servers of these targets refused several letters in a row. Their letters will leave at once."),
+        changes=TargetQuerySet.refusing,
+    )
+    def try_now(self, request: HttpRequest, queryset: TargetQuerySet) -> int:
+        return queryset.try_now()
+
+
+@admin.register(MailDomain)
+class MailDomainAdmin(Paused, admin.ModelAdmin):
+    list_display = ("__str__", "daily_cap", "spacing_seconds", "paused_at")
+    search_fields = ("domain",)
+    readonly_fields = ("paused_at",)
+    actions = ("pause", "resume")
 
 
 class CountryFilter(admin.SimpleListFilter):
@@ -478,10 +619,10 @@ class SignatureAdmin(LookOnly, admin.ModelAdmin):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(OutgoingMailAdmin):
+class DeliveryAdmin(PacedList, OutgoingMailAdmin):
     list_display = ("created_at", "state", "held_up", "target", "signature", "answer")
     list_filter = (*OutgoingMailAdmin.list_filter, DeliveryLetterFilter, "target")
-    list_select_related = ("target", "signature__letter")
+    list_select_related = ("target__breaker", "signature__letter")
     search_fields = (*OutgoingMailAdmin.search_fields, "target__name")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
@@ -495,8 +636,16 @@ class DeliveryAdmin(OutgoingMailAdmin):
 
     @admin.display(description=_("held up"), empty_value="")
     def held_up(self, mail: Delivery) -> Any:
-        waits = mail.state in WAITING and mail.target.suspended_at is not None
-        return _("the target's address is suspended") if waits else None
+        if mail.state not in WAITING:
+            return None
+        breaker = getattr(mail.target, "breaker", None)
+        why = [
+            mail.signature.letter.paused_at and _("the letter is paused"),
+            mail.target.paused_at and _("the target is paused"),
+            mail.target.suspended_at and _("the target's address is suspended"),
+            breaker and breaker.trial_at and _("the target's server refuses letters"),
+        ]
+        return next(filter(None, why), None)
 
 
 @admin.register(ConfirmationMail)

@@ -1,12 +1,13 @@
 """Protest letters: what is said, to whom, who signed, and each letter on its way."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q
 from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
@@ -17,10 +18,10 @@ from parler.managers import TranslatableQuerySet
 from parler.models import TranslatableModel, TranslatedFields
 
 from campaign.models import OfStrikeQuerySet, Strike, published_at
-from outbox.models import LinkMailQuerySet, OutgoingMail, OutgoingMailQuerySet, State
+from outbox.models import WAITING, LinkMailQuerySet, OutgoingMail, OutgoingMailQuerySet, State
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
-from protests import wording
+from protests import hours, wording
 
 # An unconfirmed signature is forgotten after this; the mailed link works no longer.
 CONFIRM_WITHIN = timedelta(days=7)
@@ -28,9 +29,37 @@ CONFIRM_WITHIN = timedelta(days=7)
 RECEIPT_FOR = timedelta(days=180)
 # A letter in these states goes nowhere any more, unless an organiser sends it again.
 UNSENT = (State.BOUNCED, State.FAILED)
+# Refusals in a row after which a target's server is left alone for a while, which doubles with each refused trial.
+REFUSALS = 5
+FIRST_REST = timedelta(minutes=15)
+LONGEST_REST = timedelta(days=1)
 
 
-class LetterQuerySet(OfStrikeQuerySet):
+def the_wait_was_ours(waiting: "DeliveryQuerySet") -> None:
+    """Leave the time for which letters were held back out of the days after which the engine gives up."""
+    waiting.waiting().filter(deferred_since__isnull=False).update(deferred_since=None)
+
+
+class Pausable:
+    """A QuerySet's share in what an organiser can pause: its letters wait until it is resumed, and none is lost."""
+
+    def paused(self: Any) -> Any:
+        return self.filter(paused_at__isnull=False)
+
+    def going(self: Any) -> Any:
+        return self.filter(paused_at=None)
+
+    def pause(self: Any) -> int:
+        pks = list(self.going().values_list("pk", flat=True))
+        return self.model._base_manager.filter(pk__in=pks).update(paused_at=timezone.now())
+
+    def resume(self: Any) -> int:
+        pks = list(self.paused().values_list("pk", flat=True))
+        the_wait_was_ours(self.model.deliveries_of(pks))
+        return self.model._base_manager.filter(pk__in=pks).update(paused_at=None)
+
+
+class LetterQuerySet(Pausable, OfStrikeQuerySet):
     def open(self) -> Self:
         """Letters that can be signed now."""
         return self.published().exclude(closed_at__lte=timezone.now())
@@ -83,6 +112,8 @@ class Letter(TranslatableModel):
     published_at = published_at()
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True, help_text=_("From then on nobody can sign."))
 
+    paused_at = models.DateTimeField(_("paused"), null=True, editable=False)
+
     objects = LetterQuerySet.as_manager()
 
     class Meta:
@@ -95,6 +126,10 @@ class Letter(TranslatableModel):
 
     def get_absolute_url(self) -> str:
         return reverse("protests:letter", args=[self.slug])
+
+    @staticmethod
+    def deliveries_of(pks: list[int]) -> "DeliveryQuerySet":
+        return Delivery.objects.filter(signature__letter__in=pks)
 
     @property
     def is_published(self) -> bool:
@@ -143,7 +178,7 @@ class LetterText(models.Model):
         return cls(letter=letter, language=best, subject=subject, body=body, digest=cls.digest_of(best, subject, body))
 
 
-class TargetQuerySet(TranslatableQuerySet):
+class TargetQuerySet(Pausable, TranslatableQuerySet):
     def suspended(self) -> Self:
         """Targets whose address is refused, so that their letters wait."""
         return self.filter(suspended_at__isnull=False)
@@ -151,11 +186,20 @@ class TargetQuerySet(TranslatableQuerySet):
     def trust_again(self) -> int:
         """Let the letters of suspended targets go to their addresses again; return how many targets."""
         pks = list(self.suspended().values_list("pk", flat=True))
-        # The wait was ours: it does not count towards the days after which the engine gives up.
-        Delivery.objects.filter(target__in=pks).waiting().update(deferred_since=None)
+        the_wait_was_ours(Target.deliveries_of(pks))
         return Target.objects.filter(pk__in=pks).update(
             suspended_at=None, suspended_because="", trusted_since=timezone.now()
         )
+
+    def refusing(self) -> Self:
+        """Targets whose server has refused so many letters in a row that it is left alone for a while."""
+        return self.filter(breaker__refusals__gte=REFUSALS)
+
+    def try_now(self) -> int:
+        """Send to servers that are left alone as to any other; return to how many targets."""
+        pks = list(self.refusing().values_list("pk", flat=True))
+        the_wait_was_ours(Target.deliveries_of(pks))
+        return Breaker.objects.filter(target__in=pks).delete()[0]
 
 
 class Target(TranslatableModel):
@@ -176,6 +220,39 @@ class Target(TranslatableModel):
     suspended_because = models.CharField(_("its server's words"), max_length=500, blank=True, editable=False)
     # Bounces of letters that were handed over before this say nothing about the address as it is now.
     trusted_since = models.DateTimeField(default=timezone.now, editable=False)
+    # The pace of its letters; protests.pacing decides by it when they are claimed.
+    daily_cap = models.PositiveIntegerField(
+        _("letters a day"),
+        default=300,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "At most so many letters leave for this address in a calendar day there; the others wait. A small mailbox "
+            "overflows, and a server takes hundreds at once for spam. Empty: no limit."
+        ),
+    )
+    spacing_seconds = models.PositiveIntegerField(
+        _("seconds between letters"),
+        default=0,
+        validators=[MaxValueValidator(hours.DAY_SECONDS)],
+        help_text=_("At least so long from one letter to the next. 0: one right after the other."),
+    )
+    opens_at = models.TimeField(
+        _("letters leave from"),
+        null=True,
+        blank=True,
+        help_text=_("The sending hours, by the clock in the time zone below. Both empty: at any time."),
+    )
+    closes_at = models.TimeField(_("until"), null=True, blank=True, help_text=_("Later than the hour above."))
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default=hours.site_time_zone,
+        validators=[hours.validate_time_zone],
+        help_text=_("Of the office, as in the IANA list: Europe/Berlin, Asia/Almaty."),
+    )
+    paused_at = models.DateTimeField(_("paused"), null=True, editable=False)
     letters = models.ManyToManyField(Letter, through="Addressee", related_name="targets")
 
     objects = TargetQuerySet.as_manager()
@@ -191,6 +268,22 @@ class Target(TranslatableModel):
                 | (Q(suspended_at__isnull=False) & ~Q(suspended_because="")),
                 name="protests_target_is_suspended_for_a_reason",
             ),
+            models.CheckConstraint(
+                condition=Q(daily_cap=None) | Q(daily_cap__gte=1), name="protests_target_cap_is_above_0"
+            ),
+            models.CheckConstraint(
+                condition=Q(spacing_seconds__gte=0, spacing_seconds__lte=hours.DAY_SECONDS),
+                name="protests_target_spacing_is_sane",
+            ),
+            models.CheckConstraint(
+                condition=Q(opens_at=None, closes_at=None)
+                | Q(opens_at__isnull=False, closes_at__isnull=False, closes_at__gt=F("opens_at")),
+                name="protests_target_opens_before_it_closes",
+                violation_error_message=_(
+                    "Sending hours need both a beginning and an end, the end later on the same day; or neither."
+                ),
+            ),
+            models.CheckConstraint(condition=~Q(time_zone=""), name="protests_target_has_a_time_zone"),
         ]
 
     def __str__(self) -> str:
@@ -202,7 +295,132 @@ class Target(TranslatableModel):
         if self.pk and moved.exists():
             moved.trust_again()
             self.suspended_at, self.suspended_because, self.trusted_since = None, "", timezone.now()
+            Breaker.objects.filter(target=self.pk).delete()
+            self.deliveries.waiting().update(next_attempt_at=timezone.now(), deferred_since=None)
         super().save(*args, **kwargs)
+
+    @staticmethod
+    def deliveries_of(pks: list[int]) -> "DeliveryQuerySet":
+        return Delivery.objects.filter(target__in=pks)
+
+
+class Breaker(models.Model):
+    """
+    What a target's server has refused in a row. No row: nothing since the last letter that it took.
+
+    A row of its own, so that who saves a target does not overwrite it, and no letter writes to it while all goes well.
+    """
+
+    not_personal = ALL
+
+    target = models.OneToOneField(Target, models.CASCADE, primary_key=True, related_name="breaker")
+    refusals = models.PositiveSmallIntegerField(_("refused in a row"), default=1)
+    refused_at = models.DateTimeField(_("last refused"), default=timezone.now)
+    words = models.CharField(_("its server's words"), max_length=510)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(refusals__gte=1), name="protests_breaker_counts_from_1"),
+            models.CheckConstraint(condition=~Q(words=""), name="protests_breaker_knows_why"),
+        ]
+
+    def __str__(self) -> str:
+        return self.words
+
+    @property
+    def trial_at(self) -> datetime | None:
+        """From when one letter may try again; None as long as letters go as always."""
+        return next_trial(self.refusals, self.refused_at)
+
+    @classmethod
+    def note(cls, target: Target, words: str) -> "Breaker":
+        """Count one more refusal by the target's server."""
+        rows = cls.objects.filter(target=target)
+        changed = rows.update(refusals=F("refusals") + 1, refused_at=timezone.now(), words=words)
+        if not changed:
+            cls.objects.get_or_create(target=target, defaults={"words": words})
+        return rows.get()
+
+
+def next_trial(refusals: int, refused_at: datetime) -> datetime | None:
+    if refusals < REFUSALS:
+        return None
+    return refused_at + min(FIRST_REST * 2 ** min(refusals - REFUSALS, 16), LONGEST_REST)
+
+
+class MailDomainQuerySet(Pausable, models.QuerySet["MailDomain"]):
+    def of_all(self) -> Self:
+        return self.filter(domain=MailDomain.EVERY)
+
+
+class MailDomain(models.Model):
+    """The pace that all targets with addresses at one mail domain share; the domain `*` stands for all of them."""
+
+    not_personal = ALL
+    EVERY = "*"
+
+    domain = models.CharField(
+        _("mail domain"),
+        max_length=253,
+        unique=True,
+        help_text=_("What stands behind the @ of several targets' addresses. * stands for all targets together."),
+    )
+    daily_cap = models.PositiveIntegerField(
+        _("letters a day"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("For all targets there together, each with the calendar day of its time zone. Empty: no limit."),
+    )
+    spacing_seconds = models.PositiveIntegerField(
+        _("seconds between letters"),
+        default=0,
+        validators=[MaxValueValidator(hours.DAY_SECONDS)],
+        help_text=_("At least so long from one letter to any of them to the next. 0: no such limit."),
+    )
+    paused_at = models.DateTimeField(_("paused"), null=True, editable=False)
+
+    objects = MailDomainQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("mail domain")
+        verbose_name_plural = _("mail domains")
+        ordering = ["domain"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(domain__regex=r"^(\*|[^@\sA-Z*]+)$"),
+                name="protests_mail_domain_is_plain",
+                violation_error_message=_("Write what stands behind the @, in small letters; or * for all."),
+            ),
+            models.CheckConstraint(
+                condition=Q(daily_cap=None) | Q(daily_cap__gte=1), name="protests_mail_domain_cap_is_above_0"
+            ),
+            models.CheckConstraint(
+                condition=Q(spacing_seconds__gte=0, spacing_seconds__lte=hours.DAY_SECONDS),
+                name="protests_mail_domain_spacing_is_sane",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(_("all targets")) if self.domain == self.EVERY else self.domain
+
+    @classmethod
+    def pause_all(cls) -> None:
+        """Hold back all letters to all targets, whatever else is set."""
+        cls.objects.get_or_create(domain=cls.EVERY)
+        cls.objects.of_all().pause()
+
+    @staticmethod
+    def deliveries_of(pks: list[int]) -> "DeliveryQuerySet":
+        domains = set(MailDomain.objects.filter(pk__in=pks).values_list("domain", flat=True))
+        if MailDomain.EVERY in domains:
+            return Delivery.objects.all()
+        emails = Target.objects.values_list("pk", "email")
+        return Target.deliveries_of([pk for pk, email in emails if domain_of(email) in domains])
+
+
+def domain_of(email: str) -> str:
+    return email.rpartition("@")[2].lower()
 
 
 class TargetCountry(models.Model):
@@ -390,8 +608,13 @@ class ConfirmationMail(OutgoingMail):
 
 class DeliveryQuerySet(OutgoingMailQuerySet):
     def sendable(self) -> Self:
-        """Leave out the letters to a target whose address is suspended: they wait, and none is lost."""
-        return self.exclude(target__in=Target.objects.suspended().values("pk"))
+        """Leave out letters that an organiser holds back, or whose target's address is suspended: none is lost."""
+        held = Target.objects.filter(Q(suspended_at__isnull=False) | Q(paused_at__isnull=False))
+        return (
+            self.exclude(Exists(MailDomain.objects.of_all().paused()))
+            .exclude(target__in=held.values("pk"))
+            .exclude(signature__letter__in=Letter.objects.paused().values("pk"))
+        )
 
     def unsent(self) -> Self:
         """Letters that were refused, or failed."""
@@ -401,8 +624,13 @@ class DeliveryQuerySet(OutgoingMailQuerySet):
 class Delivery(OutgoingMail):
     """One signer's letter to one target."""
 
-    signature = models.ForeignKey(Signature, models.CASCADE, related_name="deliveries", verbose_name=_("signature"))
-    target = models.ForeignKey(Target, models.PROTECT, related_name="deliveries", verbose_name=_("target"))
+    # No indexes of their own: each would be written three times a letter, and those below serve.
+    signature = models.ForeignKey(
+        Signature, models.CASCADE, related_name="deliveries", verbose_name=_("signature"), db_index=False
+    )
+    target = models.ForeignKey(
+        Target, models.PROTECT, related_name="deliveries", verbose_name=_("target"), db_index=False
+    )
 
     objects: ClassVar[Any] = DeliveryQuerySet.as_manager()
 
@@ -416,20 +644,49 @@ class Delivery(OutgoingMail):
             *OutgoingMail.Meta.constraints,
             models.UniqueConstraint(fields=["signature", "target"], name="protests_one_letter_per_target"),
         ]
-        # For whoever looks for news of them among a million that were accepted.
+        # For the news of a few among a million that were accepted, and for what the pace asks. As in outbox.models,
+        # none of them holds a column that is written in mid-sending.
         indexes = [
             *OutgoingMail.Meta.indexes,
             models.Index(fields=["settled_at"], condition=Q(state__in=UNSENT), name="protests_delivery_unsent"),
+            models.Index(
+                fields=["target", "next_attempt_at"], condition=Q(state__in=WAITING), name="protests_delivery_waits"
+            ),
+            models.Index(
+                fields=["target", "settled_at"], condition=Q(state=State.ACCEPTED), name="protests_delivery_accepted"
+            ),
         ]
 
     @classmethod
     def for_composing(cls) -> models.QuerySet[Any]:
-        # What many letters share is read once for all of them; the signer's address stands in none.
+        # What many letters share is read once for all of them: thus the letters of a claim to one target share what is
+        # learnt of its breaker, too. The signer's address stands in none.
+        targets = Target.objects.select_related("breaker").prefetch_related("translations")
         return (
             cls.objects.select_related("signature")
             .defer("signature__email", "signature__email_tag")
-            .prefetch_related("signature__letter", "signature__text", "target__translations")
+            .prefetch_related("signature__letter", "signature__text", Prefetch("target", targets))
         )
+
+    def answered(self, state: State) -> bool:
+        """
+        Count the refusals of the target's server in a row; forget them with the first letter that it takes.
+
+        Trouble on the way says nothing about the target: it has no reply code. When so many are refused that the
+        server is to be left alone, the rest of the claim is given back.
+        """
+        known = getattr(self.target, "breaker", None)
+        if state == State.ACCEPTED and known:
+            Breaker.objects.filter(target=self.target_id).delete()
+            self.target._state.fields_cache["breaker"] = None
+        if state not in {State.DEFERRED, State.BOUNCED, State.FAILED}:
+            return False
+        code, reply = Delivery.objects.values_list("reply_code", "reply").get(pk=self.pk)
+        if code is None:
+            return False
+        breaker = Breaker.note(self.target, f"{code} {reply}".strip())
+        self.target._state.fields_cache["breaker"] = breaker
+        return breaker.trial_at is not None
 
     def bounced(self, words: str) -> None:
         """

@@ -24,6 +24,7 @@ from protests.by_hand import OwnMail, blanks, own_mail
 from protests.emails import Paper, papers
 from protests.forms import CountryForm, SigningForm
 from protests.models import CONFIRM_WITHIN, UNSENT, ConfirmationMail, Delivery, Letter, LetterText, Picket, Signature
+from protests.pacing import why_waiting
 from protests.wording import varies, vary
 
 NAMES_SHOWN = 10
@@ -264,11 +265,12 @@ def receipt(request: HttpRequest, signature: Signature, code: str) -> HttpRespon
     sheets = papers(signature, [delivery.target for delivery in deliveries])
     stands = signature.confirmed_at is not None and signature.withdrawn_at is None
     unsent = [sheet for delivery, sheet in zip(deliveries, sheets, strict=True) if delivery.state in UNSENT]
+    reasons = why_waiting(deliveries)
     context = {
         "signature": signature,
         "letter": signature.letter,
         "code": code,
-        "letters": list(zip(deliveries, sheets, strict=True)),
+        "letters": [(one, sheet, reasons.get(one.pk, "")) for one, sheet in zip(deliveries, sheets, strict=True)],
         "waiting": sum(delivery.state in WAITING for delivery in deliveries),
         "asked": asked,
         "unsent": unsent if stands else [],

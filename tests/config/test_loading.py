@@ -1,5 +1,5 @@
 import os
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pytest
@@ -142,6 +142,11 @@ slug = "ministry"
 name = "Ministry"
 salutation = "Dear Minister"
 email = "ministry@example.org"
+daily_cap = 40
+spacing_seconds = 60
+opens_at = 09:00:00
+closes_at = 17:30:00
+time_zone = "Asia/Almaty"
 """,
     "pickets.toml": """\
 [[picket]]
@@ -319,6 +324,20 @@ def test_a_key_that_is_left_out_leaves_the_value_alone(folder):
     folder.edit("strikes/bakers/story.md", "began_on = 2011-05-02\n", "")
     assert folder.load().changed_nothing
     assert Strike.objects.get().began_on == date(2011, 4, 30)
+
+
+def test_a_target_has_its_pace_and_an_empty_text_lifts_the_cap(folder):
+    folder.load()
+    ministry = Target.objects.get(slug="ministry")
+    assert (ministry.daily_cap, ministry.spacing_seconds, ministry.time_zone) == (40, 60, "Asia/Almaty")
+    assert (ministry.opens_at, ministry.closes_at) == (time(9), time(17, 30))
+    assert Target.objects.get(slug="embassy-de").daily_cap == 300
+
+    folder.edit("targets.toml", "daily_cap = 40", 'daily_cap = ""')
+    folder.load()
+
+    ministry.refresh_from_db()
+    assert ministry.daily_cap is None
 
 
 def test_an_empty_text_empties_a_date(folder):
@@ -574,6 +593,25 @@ def test_a_gift_may_be_corrected_after_it_was_reversed(folder):
             "of the target embassy-de already",
         ),
         ("targets.toml", "ministry@example.org", "ministry", "targets.toml:13: target[2].email", "valid email"),
+        ("targets.toml", "= 40", "= 0", "targets.toml:14: target[2].daily_cap", "greater than or equal to 1"),
+        ("targets.toml", "= 40", '= "40"', "targets.toml:14: target[2].daily_cap", "expects a whole number"),
+        (
+            "targets.toml",
+            "= 60",
+            "= 86401",
+            "targets.toml:15: target[2].spacing_seconds",
+            "less than or equal to 86400",
+        ),
+        (
+            "targets.toml",
+            "09:00:00",
+            '"nine"',
+            "targets.toml:16: target[2].opens_at",
+            "expects a time such as 09:00:00",
+        ),
+        ("targets.toml", "17:30:00", "08:00:00", "targets.toml:9: target[2]", "both a beginning and an end"),
+        ("targets.toml", "closes_at = 17:30:00\n", "", "targets.toml:9: target[2]", "both a beginning and an end"),
+        ("targets.toml", "Asia/Almaty", "Almaty", "targets.toml:18: target[2].time_zone", "is no time zone"),
         ("pickets.toml", '"bakers"', "true", "pickets.toml:3: picket[1].strike", "expects the slug of a strike"),
         ("letters/ovens.md", "{name}", "{nam}", "letters/ovens.md:16: body", "Unknown variable: {nam}"),
         ("letters/ovens.md", "{country}", "{name}", "letters/ovens.md:3: subject", "Unknown variable"),

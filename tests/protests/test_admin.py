@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from outbox.models import State
 from protests import signing
-from protests.models import Delivery, Digest, Letter, Signature, SuspensionNotice
+from protests.models import Delivery, Digest, Letter, MailDomain, Signature, SuspensionNotice
 from tests.factories import (
     ConfirmationMailFactory,
     DeliveryFactory,
@@ -34,6 +34,7 @@ MODELS = [
     "picket",
     "suspensionnotice",
     "digest",
+    "maildomain",
 ]
 
 
@@ -60,6 +61,7 @@ def one_of_each(letter):
         "digest": Digest.objects.create(
             day=timezone.localdate(), since=timezone.now() - timedelta(days=1), until=timezone.now()
         ),
+        "maildomain": MailDomain.objects.create(domain="example.org", daily_cap=1000),
     }
 
 
@@ -388,6 +390,9 @@ def test_a_target_is_saved_with_its_countries(desk):
         "slug": "oslo",
         "salutation": "Dear Ambassador",
         "email": "oslo@example.org",
+        "daily_cap": "300",
+        "spacing_seconds": "0",
+        "time_zone": "Europe/Oslo",
         "countries-TOTAL_FORMS": 2,
         "countries-INITIAL_FORMS": 0,
         "countries-0-country": "NO",

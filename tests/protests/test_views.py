@@ -608,7 +608,7 @@ class TestReceipt:
     def test_more_letters_ask_no_more_of_the_database(
         self, client, path, signature, django_assert_num_queries, django_assert_max_num_queries
     ):
-        with django_assert_max_num_queries(8) as few:
+        with django_assert_max_num_queries(12) as few:
             client.get(path)
         for _ in range(5):
             signature.deliveries.create(target=AddresseeFactory().target)
