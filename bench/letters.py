@@ -81,7 +81,7 @@ def write_campaign() -> None:
     text.save()
     for number in range(TARGETS):
         salutation = f"Your Excellency, dear Ambassador no. {number}"
-        AddresseeFactory(letter=letter, target=TargetFactory(salutation=salutation), rule="everybody")
+        AddresseeFactory(letter=letter, target=TargetFactory(salutation=salutation, daily_cap=None), rule="everybody")
 
 
 def confirm(letters: int, database: str = "default") -> None:

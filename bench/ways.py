@@ -129,7 +129,7 @@ class WithWorker(Way):
                 if now_left == left:
                     raise CannotRun(f"{left} letters were not sent.\n{self.worker.last_words()}")
                 left, deadline = now_left, time.monotonic() + STALLED_SECONDS
-            time.sleep(0.05)
+            time.sleep(0.2)
 
     def stop(self) -> None:
         self.worker.stop()

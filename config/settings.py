@@ -186,8 +186,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    # Lets outbox.ledger keep its statement prepared; Django's own statements never are.
-    DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = 0
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 
 # --- Celery ------------------------------------------------------------------------------------------------------

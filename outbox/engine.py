@@ -17,7 +17,7 @@ import random
 import re
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -32,7 +32,7 @@ from django.utils import timezone
 from outbox import leases
 from outbox.bounces import address_for
 from outbox.dkim_signing import sign
-from outbox.ledger import Accepted, record_and_mark
+from outbox.ledger import Accepted, Ledger, open_ledger
 from outbox.messages import Withdrawn, compose, one_line
 from outbox.models import WAITING, OutgoingMail, State
 from outbox.pacing import choose
@@ -45,7 +45,7 @@ Queue = type[OutgoingMail]
 
 # Rows that are claimed at once: as many as are sent in about TURN_SECONDS, so that all queues get their turn and a
 # pause is heard soon.
-SMALLEST_CLAIM, LARGEST_CLAIM = 20, 200
+SMALLEST_CLAIM, LARGEST_CLAIM = 20, 400
 TURN_SECONDS = 1.0
 # Seconds after which a run hands over to the next, so that one queue does not keep a worker from the others.
 RUN_SECONDS = 10
@@ -81,12 +81,12 @@ def send_due(*some: Queue) -> bool:
         return False
     deadline = time.monotonic() + RUN_SECONDS
     turns = deque((queue, SMALLEST_CLAIM) for queue in some)
-    with leases.hold() as lease, Connection() as connection:
+    with leases.hold() as lease, open_ledger() as ledger, Connection() as connection:
         while turns and (began := time.monotonic()) < deadline:
             queue, size = turns.popleft()
             try:
                 mails = claim(queue, size, lease)
-                _Sending(connection, lease).run(mails, deadline)
+                _Sending(connection, ledger, lease).run(mails, deadline)
             except Unavailable as error:
                 logger.warning("%s: the mail server is not available: %s", queue.__name__, error)
                 _release(queue, lease, after=_backoff(1))
@@ -149,19 +149,21 @@ class _Sending:
     together with the envelope of the next. So at any time one mail at most is marked and not recorded.
     """
 
-    def __init__(self, connection: Connection, lease: str) -> None:
+    def __init__(self, connection: Connection, ledger: Ledger, lease: str) -> None:
         self._connection = connection
+        self._ledger = ledger
         self._lease = lease
+        self._mails: Iterator[OutgoingMail] = iter(())
+        self._ahead: _Message | _Outcome | Exception | None = None  # composed while a commit was under way
         self._handed: _Message | None = None
         self._enough = False  # an answer changed the pace: the rest is to be chosen anew
 
     def run(self, mails: Iterable[OutgoingMail], deadline: float) -> None:
         """Send until `deadline`, of the monotonic clock. Raises Unavailable; what was answered is written down."""
+        self._mails = iter(mails)
         breaks = 0
         try:
-            for message in self._composed(mails):
-                if self._enough or time.monotonic() > deadline:
-                    return
+            while not self._enough and time.monotonic() < deadline and (message := self._next()):
                 try:
                     self._hand_over(message)
                     breaks = 0
@@ -172,26 +174,36 @@ class _Sending:
         finally:
             self._write_down(self._answer())
 
-    def _composed(self, mails: Iterable[OutgoingMail]) -> list[_Message]:
-        """Return the messages of the mails that can be sent, and set aside those that cannot. Raises Unavailable."""
-        messages = []
-        for mail in mails:
-            try:
-                message = compose(mail)
-                content = sign(message.as_bytes())
-            except (DatabaseError, Unavailable):  # Unavailable: an unreadable key is not the message's fault
-                raise
-            except Withdrawn as reason:
-                left = {"handing_over_at": mail.maybe_left_at} if mail.maybe_left_at else {}
-                self._write_down(_Outcome(mail, State.IN_DOUBT if left else State.CANCELLED, str(reason), columns=left))
-            except Exception as error:  # noqa: BLE001 - one poisoned message must not stop the queue behind it
-                # The words of the error may hold a name or an address: its kind alone is kept.
-                kind = type(error).__name__
-                logger.warning("%s %s cannot be built: %s", type(mail).__name__, mail.pk, kind)
-                self._write_down(_Outcome(mail, State.FAILED, f"The message could not be built ({kind})."))
-            else:
-                messages.append(_Message(mail, address_for(mail), message.rcpt_to, content))
-        return messages
+    def _next(self) -> _Message | None:
+        """Return the next message that can be sent; set aside what cannot. Raises what kept one from being composed."""
+        while True:
+            ready = self._ahead or self._composed()
+            self._ahead = None
+            if isinstance(ready, Exception):
+                raise ready
+            if not isinstance(ready, _Outcome):
+                return ready
+            self._write_down(ready)
+
+    def _composed(self) -> _Message | _Outcome | Exception | None:
+        """Return the next message, or what becomes of the mail without it, or what kept it from being composed."""
+        mail = next(self._mails, None)
+        if mail is None:
+            return None
+        try:
+            message = compose(mail)
+            content = sign(message.as_bytes())
+        except (DatabaseError, Unavailable) as error:  # Unavailable: an unreadable key is not the message's fault
+            return error
+        except Withdrawn as reason:
+            left = {"handing_over_at": mail.maybe_left_at} if mail.maybe_left_at else {}
+            return _Outcome(mail, State.IN_DOUBT if left else State.CANCELLED, str(reason), columns=left)
+        except Exception as error:  # noqa: BLE001 - one poisoned message must not stop the queue behind it
+            # The words of the error may hold a name or an address: its kind alone is kept.
+            kind = type(error).__name__
+            logger.warning("%s %s cannot be built: %s", type(mail).__name__, mail.pk, kind)
+            return _Outcome(mail, State.FAILED, f"The message could not be built ({kind}).")
+        return _Message(mail, address_for(mail), message.rcpt_to, content)
 
     def _hand_over(self, message: _Message) -> None:
         """Hand one message over, after writing down the last. Raises Unavailable, or Broken once recorded."""
@@ -253,7 +265,9 @@ class _Sending:
             self._write_down(last)
             return self._held(mail).filter(leased_until__gt=now).update(handing_over_at=now, leased_until=until) == 1
         answer = Accepted(last.mail, last.code, _fitting(last.reply), last.mail.forget())
-        changed = record_and_mark(self._lease, answer, mail, now, until)
+        self._ledger.begin(self._lease, answer, mail, now, until)
+        self._ahead = self._composed()
+        changed = self._ledger.end()
         marked = changed == 2 or self._held(mail).filter(handing_over_at=now).exists()
         self._note(last, recorded=changed - marked == 1)
         return marked

@@ -19,7 +19,6 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from outbox.models import WAITING
 from protests import hours
 from protests.models import Delivery, Letter, Target
 from protests.pacing import Limit, Pace, held_letters, looked_at, paused_letters, shared_limits

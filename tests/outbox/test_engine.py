@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from outbox import engine, leases, messages
 from outbox.bounces import address_for
+from outbox.ledger import open_ledger
 from outbox.models import State, queues
 from protests.models import ConfirmationMail, Delivery
 from tests.factories import ConfirmationMailFactory, DeliveryFactory, LetterTextFactory
@@ -297,8 +298,8 @@ def test_a_worker_that_was_held_up_cannot_send_what_another_took_over(sink, deli
     engine.settle_expired(Delivery)
     engine.claim(Delivery, 1, OTHER_LEASE)
 
-    with engine.Connection() as kept:
-        engine._Sending(kept, stale).run(mails, time.monotonic() + 10)
+    with engine.Connection() as kept, open_ledger() as ledger:
+        engine._Sending(kept, ledger, stale).run(mails, time.monotonic() + 10)
 
     assert sink.taken == []
     mail.refresh_from_db()
@@ -308,7 +309,7 @@ def test_a_worker_that_was_held_up_cannot_send_what_another_took_over(sink, deli
 def test_an_answer_that_comes_after_the_lease_settles_the_doubt(deliveries):
     (mail,) = deliveries(1)
     (held,) = engine.claim(Delivery, 1, LEASE)
-    sending = engine._Sending(engine.Connection(), LEASE)
+    sending = engine._Sending(engine.Connection(), open_ledger(), LEASE)
     assert sending._mark(held, None)
     Delivery.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     engine.settle_expired(Delivery)
