@@ -3,6 +3,8 @@
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +24,7 @@ def facts(sink: str) -> dict[str, str]:
             shown[name] = cursor.fetchone()[0]
     return {
         "processor": f"{_field('/proc/cpuinfo', 'model name') or platform.processor()}, {os.cpu_count()} of them",
+        "two at once": f"two processes that only compute do {_two_at_once():.1f} times the work of one",
         "memory": f"{int((_field('/proc/meminfo', 'MemTotal') or '0').split()[0]) / 2**20:.1f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
@@ -41,6 +44,24 @@ def _load() -> str:
     if load < 0.25 * processors:
         return f"{load:.1f}"
     return f"{load:.1f} on {processors} processors: OTHER PROGRAMS WERE BUSY, and every figure is too low"
+
+
+def _two_at_once() -> float:
+    """Measure what a second processor is worth, which on a shared machine is less than one, and changes."""
+    ratios = []
+    for _ in range(5):
+        alone, together = (_seconds(processes) for processes in (1, 2))
+        ratios.append(2 * alone / together)
+    return statistics.median(ratios)
+
+
+def _seconds(processes: int) -> float:
+    start = time.perf_counter()
+    command = [sys.executable, "-c", "sum(i * i for i in range(4_000_000))"]
+    computing = [subprocess.Popen(command) for _ in range(processes)]
+    for process in computing:
+        process.wait()
+    return time.perf_counter() - start
 
 
 def _field(path: str, name: str) -> str:

@@ -19,9 +19,9 @@ def _names(language: str) -> dict[str, str]:
     return {code: names.get(code, code) for code in CODES}
 
 
-def country_name(code: str) -> str:
-    """Return the name of the country in the active language, or the code where it is unknown."""
-    return _names(get_language() or "en").get(code, code)
+def country_name(code: str, language: str | None = None) -> str:
+    """Return the name of the country in this or the active language, or the code where it is unknown."""
+    return _names(language or get_language() or "en").get(code, code)
 
 
 def country_choices() -> list[tuple[str, str]]:

@@ -371,4 +371,6 @@ def _fitting(reply: str) -> str:
 def _scrubbed(reply: Reply, rcpt_to: str) -> str:
     """Return the server's words without the recipient's address, which servers like to repeat."""
     local_part = rcpt_to.rpartition("@")[0]
+    if local_part.casefold() not in reply.text.casefold():
+        return reply.text
     return re.sub(rf"{re.escape(rcpt_to)}|\b{re.escape(local_part)}\b", "…", reply.text, flags=re.IGNORECASE)

@@ -143,6 +143,10 @@ def _address(header: str, name: str, address: str) -> str:
     return formataddr((encoded, mailbox))
 
 
+# Many letters go to the same few offices.
+_known_address = lru_cache(maxsize=256)(_address)
+
+
 @lru_cache(maxsize=256)
 def _mailbox(address: str) -> str:
     """Return the address with its domain in ASCII. Raises ValueError if it is not one address that can be mailed."""
@@ -165,8 +169,8 @@ def plain_text(
     """
     message = PlainText(_mailbox(to), body)
     message["From"] = _address("From", from_name, settings.MAIL_FROM)
-    message["To"] = _address("To", to_name, to)
-    message["Reply-To"] = _address("Reply-To", "", reply_to or settings.MAIL_REPLY_TO)
+    message["To"] = _known_address("To", to_name, to)
+    message["Reply-To"] = _known_address("Reply-To", "", reply_to or settings.MAIL_REPLY_TO)
     message["Subject"] = _unstructured("Subject", subject)
     message["Date"] = format_datetime(timezone.now())
     message["Message-ID"] = message_id

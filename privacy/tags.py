@@ -8,14 +8,13 @@ of different purposes cannot be joined.
 
 import hmac
 import secrets
-from hashlib import sha256
 
 from django.conf import settings
 
 
 def tag(purpose: str, value: str) -> str:
     """Return the keyed tag of `value` for `purpose`, 64 hexadecimal digits."""
-    return hmac.new(settings.PRIVACY_TAG_KEY.encode(), f"{purpose}\0{value}".encode(), sha256).hexdigest()
+    return hmac.digest(settings.PRIVACY_TAG_KEY.encode(), f"{purpose}\0{value}".encode(), "sha256").hex()
 
 
 def new_token() -> str:

@@ -44,8 +44,7 @@ class Paper:
 
 def render(text: LetterText, target: Target, values: Mapping[str, str]) -> tuple[str, str]:
     """Return subject and body of the letter to `target`; `values` are what the supporter fills in."""
-    with override(text.language):
-        country = country_name(values["country"])
+    country = country_name(values["country"], text.language)
     return _filled(text, target, _seed(target, values), {**values, "country": country})
 
 

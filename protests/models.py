@@ -664,7 +664,7 @@ class Delivery(OutgoingMail):
         targets = Target.objects.select_related("breaker").prefetch_related("translations")
         return (
             cls.objects.select_related("signature")
-            .defer("signature__email", "signature__email_tag")
+            .defer("signature__email", "signature__email_tag", "signature__consent_version", "signature__consented_at")
             .prefetch_related("signature__letter", "signature__text", Prefetch("target", targets))
         )
 
