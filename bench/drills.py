@@ -24,6 +24,7 @@ from django.test import Client
 from django.utils import timezone
 from dkim import DKIM, DKIMException
 
+from bench import week as simulated_week
 from bench.drill import Outcome
 from bench.forging import forgeries
 from bench.judging import UNSETTLED, judge
@@ -158,7 +159,7 @@ def pronounce(now: Play, by_themselves: int) -> None:
     """Write the verdict into the outcome, with what must hold in every drill."""
     verdict = judge(now.written, states(), now.sink.read(), now.refused)
     outcome = now.outcome
-    outcome.letters = len(now.written)
+    outcome.letters += len(now.written)
     outcome.lost, outcome.twice, outcome.in_doubt = len(verdict.lost), len(verdict.twice), len(verdict.in_doubt)
     outcome.by_kills, outcome.by_drops = len(verdict.doubtful_by_kills), len(verdict.doubtful_by_drops)
     now.must(not verdict.lost, f"{outcome.lost} were lost")
@@ -558,3 +559,14 @@ def _verifies(content: bytes, records: dict[str, bytes]) -> bool:
         )
     except DKIMException:
         return False
+
+
+@drill(seconds=300)
+def week(now: Play) -> None:
+    """2,000 letters to one embassy with a cap of 300 a day, between 9 and 17 by its clock: a simulated week."""
+    found = simulated_week.run()
+    now.outcome.letters = found["letters"]
+    per_day = ", ".join(str(count) for count in found["per_day"].values())
+    now.remark(f"a day: {per_day}; outside its hours: {found['outside_hours']}")
+    now.must(found["ok"], "not as many each day as the cap allows, or outside the hours, or not each once")
+    now.must(not (found["lost"] or found["twice"] or found["in_doubt"]), f"lost, twice or in doubt: {found}")
