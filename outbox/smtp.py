@@ -147,6 +147,7 @@ class Connection:
         """Wait until the server is ready for the announced message. Raises Unavailable, Refused or Broken."""
         mail, rcpt, data = self._envelope
         self._begin(mail)
+        refused = None
         try:
             refused = self._refusal(self._ask(rcpt), "2")
             if refused and refused.code != 421 and self._announced:
@@ -160,7 +161,8 @@ class Connection:
                 self._read()
         except (smtplib.SMTPException, OSError) as error:
             self.drop()
-            raise Broken(_words(error)) from error
+            if not refused:  # some servers hang up after a refusal, which stands
+                raise Broken(_words(error)) from error
         if refused:
             if refused.code == 421:
                 self.drop()
@@ -245,8 +247,8 @@ def _hung_up(sock: socket.socket) -> bool:
 
 
 def _kind(reply: Reply) -> str:
-    """Return the first digit of a reply's code; smtplib gives the code -1 to what is no reply at all."""
-    return str(reply.code)[0]
+    """Return the first digit of a reply's code, or nothing: smtplib takes any number for a code, and -1 for no reply."""
+    return str(reply.code)[0] if 100 <= reply.code <= 599 else ""
 
 
 def _dot_stuffed(content: bytes) -> bytes:
