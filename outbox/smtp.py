@@ -247,7 +247,7 @@ def _hung_up(sock: socket.socket) -> bool:
 
 
 def _kind(reply: Reply) -> str:
-    """Return the first digit of a reply's code, or nothing: smtplib takes any number for a code, and -1 for no reply."""
+    """Return the first digit of a code, or nothing: smtplib takes any number for a code, and -1 stands for no reply."""
     return str(reply.code)[0] if 100 <= reply.code <= 599 else ""
 
 
