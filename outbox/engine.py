@@ -115,7 +115,10 @@ def claim(queue: Queue, size: int, lease: str) -> list[Any]:
     with transaction.atomic():
         keys = choose(queue, size)
         waiting = queue._default_manager.filter(pk__in=keys, state__in=WAITING)  # whatever chose them
-        if not keys or not waiting.update(state=State.SENDING, lease=lease, leased_until=_lease_end()):
+        # For how long its turn had come was our doing, not the server's: it does not count towards giving up.
+        since = F("deferred_since") + (timezone.now() - F("next_attempt_at"))
+        changes = {"state": State.SENDING, "lease": lease, "leased_until": _lease_end(), "deferred_since": since}
+        if not keys or not waiting.update(**changes):
             return []
     return list(queue.for_composing().defer(*_WRITTEN_ALONE).filter(pk__in=keys, lease=lease, state=State.SENDING))
 

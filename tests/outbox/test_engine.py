@@ -13,7 +13,7 @@ from outbox import engine, leases, messages
 from outbox.bounces import address_for
 from outbox.ledger import open_ledger
 from outbox.models import State, queues
-from protests.models import ConfirmationMail, Delivery
+from protests.models import Breaker, ConfirmationMail, Delivery
 from tests.factories import ConfirmationMailFactory, DeliveryFactory, LetterTextFactory
 from tests.sinks import DROP, free_port
 
@@ -130,13 +130,32 @@ def test_after_five_days_of_refusals_the_engine_gives_up(sink, deliveries):
     (mail,) = deliveries(1)
     sink.on_rcpt = lambda rcpt: "451 later"
 
-    engine.send_due(Delivery)
-    with time_machine.travel(timezone.now() + timedelta(days=5, minutes=1)):
-        engine.send_due(Delivery)
+    began = timezone.now()
+    with time_machine.travel(began, tick=False) as clock:
+        while mail.state in {State.QUEUED, State.DEFERRED}:
+            engine.send_due(Delivery)
+            mail.refresh_from_db()
+            clock.move_to(max(mail.next_attempt_at, timezone.now()))
+            Breaker.objects.all().delete()
 
-    mail.refresh_from_db()
     assert mail.state == State.FAILED
     assert mail.reply == "Given up after 5 days. Last answer: later"
+    assert timedelta(days=5) <= mail.settled_at - began < timedelta(days=5, hours=6)
+    assert mail.attempts > 20
+
+
+def test_the_wait_for_its_pace_does_not_count_towards_giving_up(sink, deliveries):
+    (mail,) = deliveries(1)
+    sink.on_rcpt = lambda rcpt: "451 later"
+    engine.send_due(Delivery)
+
+    with time_machine.travel(timezone.now() + timedelta(days=9), tick=False):
+        engine.send_due(Delivery)
+        mail.refresh_from_db()
+        put_off_for = timezone.now() - mail.deferred_since
+
+    assert (mail.state, mail.attempts) == (State.DEFERRED, 2)
+    assert put_off_for < timedelta(minutes=2)
 
 
 def test_the_time_in_the_queue_does_not_count_towards_giving_up(sink, deliveries):
