@@ -49,7 +49,8 @@ SMALLEST_CLAIM, LARGEST_CLAIM = 20, 400
 TURN_SECONDS = 1.0
 # Seconds after which a run hands over to the next, so that one queue does not keep a worker from the others.
 RUN_SECONDS = 10
-# Breaks in the middle of a message, one after the other, after which the server counts as unavailable.
+# Breaks in the middle of a message, or messages without an answer, one after the other, after which the server counts
+# as unavailable.
 BREAKS = 3
 # Columns that sending writes and does not read: to load ten thousand times what is not used takes its time.
 _WRITTEN_ALONE = (
@@ -159,6 +160,7 @@ class _Sending:
         self._mails: Iterator[OutgoingMail] = iter(())
         self._ahead: _Message | _Outcome | Exception | None = None  # composed while a commit was under way
         self._handed: _Message | None = None
+        self._silences = 0  # messages without an answer, one after the other
         self._enough = False  # an answer changed the pace: the rest is to be chosen anew
 
     def run(self, mails: Iterable[OutgoingMail], deadline: float) -> None:
@@ -212,6 +214,9 @@ class _Sending:
         """Hand one message over, after writing down the last. Raises Unavailable, or Broken once recorded."""
         self._connection.announce(message.mail_from, message.rcpt_to)
         last = self._answer()
+        if last and self._silences >= BREAKS:  # each of them waits for a person: not the whole queue
+            self._write_down(last)
+            raise Unavailable(last.reply)
         try:
             self._connection.go_ahead()
             self._connection.body(message.content)
@@ -248,9 +253,11 @@ class _Sending:
         if message is None:
             return None
         handed_over = {"handing_over_at": F("handing_over_at")}
+        silences, self._silences = self._silences, 0
         try:
             reply = self._connection.answer()
         except InDoubt as error:
+            self._silences = silences + 1
             return _Outcome(message.mail, State.IN_DOUBT, str(error), columns=handed_over)
         except Refused as refused:
             return _refused(message, refused.reply)

@@ -244,6 +244,16 @@ def test_a_message_without_an_answer_waits_for_a_person(sink, deliveries):
     assert len(sink.taken) == 2
 
 
+def test_a_server_that_answers_no_message_does_not_put_the_whole_queue_in_doubt(sink, deliveries):
+    deliveries(10)
+    sink.drop_after_taking = lambda rcpt: True
+
+    engine.send_due(Delivery)
+
+    assert states().count(State.IN_DOUBT) == engine.BREAKS
+    assert Delivery.objects.waiting().filter(next_attempt_at__gt=timezone.now()).count() == 10 - engine.BREAKS
+
+
 def test_a_person_can_send_a_doubtful_message_again_under_its_message_id(sink, deliveries):
     deliveries(1)
     sink.drop_after_taking = lambda rcpt: True
