@@ -66,9 +66,9 @@ _WRITTEN_ALONE = (
 LONGEST_BACKOFF = timedelta(hours=4)
 
 
-def send_due(*some: Queue) -> bool:
+def send_due(*some: Queue) -> Queue | None:
     """
-    Send what is due in these queues, for RUN_SECONDS at the most. Return whether there may be more to send at once.
+    Send what is due in these queues, for RUN_SECONDS at the most. Return whose turn is next if there may be more.
 
     The queues take turns claim by claim: who has just signed does not wait for ten thousand letters. Must not run in
     a transaction: what happened to a mail has to be committed mail by mail.
@@ -79,7 +79,7 @@ def send_due(*some: Queue) -> bool:
         gate.pass_or_raise()
     except Unavailable as error:
         logger.warning("Nothing is sent: %s", error)
-        return False
+        return None
     deadline = time.monotonic() + RUN_SECONDS
     turns = deque((queue, SMALLEST_CLAIM) for queue in some)
     with leases.hold() as lease, open_ledger() as ledger, Connection() as connection:
@@ -91,13 +91,13 @@ def send_due(*some: Queue) -> bool:
             except Unavailable as error:
                 logger.warning("%s: the mail server is not available: %s", queue.__name__, error)
                 _release(queue, lease, after=_backoff(1))
-                return False
+                return None
             finally:
                 _release(queue, lease)
             if mails:
                 quick = time.monotonic() - began < TURN_SECONDS / 2
                 turns.append((queue, min(size * 2, LARGEST_CLAIM) if quick else SMALLEST_CLAIM))
-    return bool(turns)
+    return turns[0][0] if turns else None
 
 
 def settle_expired(queue: Queue) -> None:

@@ -39,7 +39,7 @@ def states(queue=Delivery):
 def test_what_is_due_is_sent_and_recorded(sink, deliveries):
     one, two = deliveries(2)
 
-    assert engine.send_due(Delivery) is False
+    assert engine.send_due(Delivery) is None
 
     assert sorted(sink.message_ids()) == sorted([one.message_id, two.message_id])
     one.refresh_from_db()
@@ -204,7 +204,7 @@ def test_without_a_server_nothing_is_lost_and_no_attempt_is_counted(deliveries, 
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
     deliveries(3)
 
-    assert engine.send_due(Delivery) is False
+    assert engine.send_due(Delivery) is None
 
     assert states() == [State.QUEUED] * 3
     assert set(Delivery.objects.values_list("attempts", "lease")) == {(0, "")}
@@ -516,7 +516,7 @@ def test_what_may_have_left_before_is_never_called_withdrawn_before_it_was_sent(
     assert Delivery.objects.all().cancel() == 0
 
     assert states() == [State.IN_DOUBT]
-    assert engine.send_due(Delivery) is False
+    assert engine.send_due(Delivery) is None
     assert len(sink.taken) == 1
 
 
