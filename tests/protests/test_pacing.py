@@ -202,6 +202,16 @@ def test_a_claim_takes_few_targets_and_forgets_none(write):
     assert len(seen) == 6
 
 
+def test_each_target_may_be_the_first(write):
+    targets = TargetFactory.create_batch(5)
+    for target in targets:
+        write(2, target)
+
+    chosen = [Delivery.objects.get(pk=choose(1)[0]).target_id for _ in range(100)]
+
+    assert set(chosen) == {target.pk for target in targets}
+
+
 def test_the_choice_takes_as_many_queries_for_many_targets(
     write, django_assert_num_queries, django_assert_max_num_queries
 ):
