@@ -117,9 +117,10 @@ def claim(queue: Queue, size: int, lease: str) -> list[Any]:
         keys = choose(queue, size)
         waiting = queue._default_manager.filter(pk__in=keys, state__in=WAITING)  # whatever chose them
         # For how long its turn had come was our doing, not the server's: it does not count towards giving up.
-        since = F("deferred_since") + (timezone.now() - F("next_attempt_at"))
-        changes = {"state": State.SENDING, "lease": lease, "leased_until": _lease_end(), "deferred_since": since}
-        if not keys or not waiting.update(**changes):
+        now = timezone.now()
+        since = F("deferred_since") + (now - F("next_attempt_at"))
+        held = {"state": State.SENDING, "lease": lease, "leased_until": _lease_end()}
+        if not keys or not waiting.update(**held, deferred_since=since, next_attempt_at=now):
             return []
     return list(queue.for_composing().defer(*_WRITTEN_ALONE).filter(pk__in=keys, lease=lease, state=State.SENDING))
 
