@@ -293,9 +293,12 @@ class _Sending:
         The server's answer is known to nobody else: while the database restarts, it is tried again for a while.
         """
         for outcome in filter(None, outcomes):
+            recorded = None
             for wait in (0.2, 1, 2, 4, 8, None):
                 try:
-                    self._note(outcome, recorded=_record(self._lease, outcome) == 1)
+                    if recorded is None:
+                        recorded = _record(self._lease, outcome) == 1
+                    self._note(outcome, recorded=recorded)
                     break
                 except (OperationalError, InterfaceError):
                     if wait is None:

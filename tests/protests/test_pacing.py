@@ -379,6 +379,20 @@ class TestBreaker:
         assert len(turns) == 20
         assert not Breaker.objects.exists()
 
+    def test_an_organiser_who_closes_it_at_that_moment_disturbs_no_letter(self, target, sink, send_all):
+        Breaker.objects.create(target=target, words="550")
+
+        def closed_meanwhile(execute, sql, *args):
+            done = execute(sql, *args)
+            if sql.startswith("UPDATE") and Breaker._meta.db_table in sql:
+                Breaker.objects.all().delete()
+            return done
+
+        with connection.execute_wrapper(closed_meanwhile):
+            send_all(Delivery)
+
+        assert self.refused() >= REFUSALS - 1
+
     def test_trouble_on_the_way_says_nothing_about_a_target(self, target, sink, send_all):
         sink.greeting = None
         sink.on_rcpt = lambda rcpt: "drop"
