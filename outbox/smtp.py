@@ -110,6 +110,9 @@ class Connection:
             if settings.EMAIL_HOST_USER:
                 smtp.login(settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD)
             smtp.ehlo_or_helo_if_needed()
+        except UnicodeError as error:  # its words hold a part of the password
+            self.drop()
+            raise Unavailable("SMTP cannot use the host, the user or the password in EMAIL_URL.") from error
         except (smtplib.SMTPException, OSError) as error:
             self.drop()
             raise Unavailable(_words(error)) from error

@@ -127,6 +127,18 @@ def test_a_message_refused_after_its_dot_is_certainly_refused(sink, connection):
     assert refused.value.reply.code == 554
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"EMAIL_HOST": "mail..example.org"}, {"EMAIL_HOST_USER": "us", "EMAIL_HOST_PASSWORD": "schlüssel"}]
+)
+def test_settings_that_smtp_cannot_use_make_no_server(sink, connection, settings, wrong):
+    sink.auth = True
+    for name, value in wrong.items():
+        setattr(settings, name, value)
+
+    with pytest.raises(Unavailable, match="EMAIL_URL"):
+        send(connection)
+
+
 @pytest.mark.parametrize("code", ["451", "550"])
 def test_a_refusal_stands_if_the_server_hangs_up_after_it(sink, connection, code):
     def refuse(rcpt):
