@@ -247,8 +247,12 @@ def looked_at(
         last = Case(When(spacing_seconds__gt=0, then=last))
     found: Any = Keys(due) if due is not None else Value(None, JSONField())
     rows = Target.objects.order_by().filter(pk__in=by_pk).annotate(day=Case(*days, output_field=DateTimeField()))
-    for pk, taken, settled, keys in rows.values_list("pk", count, last, found):
-        pace, mine = by_pk[pk], held.get(pk, NOTHING)
+    read = {pk: columns for pk, *columns in rows.values_list("pk", count, last, found)}
+    # In the order that was given, by lot: in the table's own, the last targets would get what the others leave.
+    for pk, pace in by_pk.items():
+        if pk not in read:
+            continue
+        (taken, settled, keys), mine = read[pk], held.get(pk, NOTHING)
         limit = Limit(pace.daily_cap, pace.spacing_seconds, taken or 0, settled)
         limit.note(mine.since(began[pace.time_zone]), max(mine.handed_over, default=None))
         yield pace, limit, keys or []

@@ -70,6 +70,15 @@ def test_spacing_is_reckoned_within_the_hours(write):
     assert "empties on Friday, 6 March." in str(forecast())
 
 
+@pytest.mark.parametrize("domain", ["foreign.example.org", MailDomain.EVERY])
+def test_the_spacing_of_a_domain_is_reckoned_within_the_hours_too(write, domain):
+    for name in ("a", "b"):
+        write(7, TargetFactory(opens_at=time(9), closes_at=time(17), email=f"{name}@foreign.example.org"))
+    MailDomain.objects.create(domain=domain, spacing_seconds=3600)
+
+    assert "empties on Friday, 6 March." in str(forecast())
+
+
 def test_targets_at_one_domain_share_its_cap(write):
     for name in ("a", "b"):
         write(10, TargetFactory(email=f"{name}@foreign.example.org"))

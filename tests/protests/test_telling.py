@@ -390,6 +390,19 @@ class TestSigners:
             text_of(self.mails().get())
         assert telling.tell_signers() == 0
 
+    def test_bad_news_that_came_true_again_is_told_though_the_first_mail_was_withdrawn(self, unsent, sink):
+        telling.tell_signers()
+        Delivery.objects.all().send_again()
+        engine.send_due(ConfirmationMail)
+        assert self.mails().get().state == State.CANCELLED
+        settle(unsent, State.BOUNCED, DAY)
+
+        assert telling.tell_signers() == 1
+        engine.send_due(ConfirmationMail)
+
+        assert self.mails().get().state == State.ACCEPTED
+        assert telling.tell_signers() == 0
+
     def test_a_mailbox_that_has_had_its_mails_hears_of_it_another_day(self, unsent):
         for _ in range(MAILS_A_DAY):
             ConfirmationMailFactory(recipient_tag=mailbox_tag("nora+x@example.org"))
