@@ -282,6 +282,8 @@ PARLER_LANGUAGES = {
 # Pages prefetch translations; a cache in each process would go on showing the text before a correction.
 PARLER_ENABLE_CACHING = False
 LOCALE_PATHS = [BASE_DIR / "locale"]
+# How English writes dates; the other languages keep Django's ways.
+FORMAT_MODULE_PATH = ["config.formats"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")

@@ -48,9 +48,9 @@ class Forecast:
     held_back: list[tuple[str, int]]
 
     def __str__(self) -> str:
-        return " ".join(self._sentences())
+        return " ".join(self.sentences())
 
-    def _sentences(self) -> Iterator[str]:
+    def sentences(self) -> Iterator[str]:
         if not self.waiting and not self.held_back:
             yield _("No letter waits.")
         count = {"count": _number(self.waiting)}
