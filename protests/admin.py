@@ -447,7 +447,9 @@ class TargetAdmin(Paused, PacedList, SafeAddresses, TranslatableAdmin):
             # What the page that was read says, not the opposite of what is: a second press changes nothing.
             if request.POST.get("act") == "resume":
                 MailDomain.objects.of_all().resume()
-                done = _("All letters leave again, at their pace.")
+                done = _(
+                    "The pause of all letters is over. They leave at their pace, unless something else holds them."
+                )
             else:
                 MailDomain.pause_all()
                 done = _("All letters are paused.")
@@ -512,7 +514,10 @@ class TargetAdmin(Paused, PacedList, SafeAddresses, TranslatableAdmin):
 
     @confirmed(
         description=_("Its server works again: do not wait for the next trial"),
-        question=_("The servers of these targets refused several letters in a row. Their letters will leave at once."),
+        question=_(
+            "The servers of these targets refused several letters in a row. Their letters leave again at their pace, "
+            "without waiting for a trial."
+        ),
         changes=TargetQuerySet.refusing,
     )
     def try_now(self, request: HttpRequest, queryset: TargetQuerySet) -> int:

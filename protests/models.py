@@ -729,8 +729,8 @@ class Digest(OutgoingMail):
     """The organisers' mail of a day: what became of the letters. It holds nothing of any supporter."""
 
     day = models.DateField(_("day"), unique=True, editable=False)
-    since = models.DateTimeField(_("from"), editable=False)
-    until = models.DateTimeField(_("until"), editable=False)
+    since = models.DateTimeField(_("beginning"), editable=False)
+    until = models.DateTimeField(_("end"), editable=False)
 
     not_personal: ClassVar = OutgoingMail.not_personal_mail | {"day", "since", "until"}
 

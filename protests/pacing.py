@@ -326,7 +326,10 @@ def _held_by_the_clock(pace: Pace, now: datetime) -> Iterator[Reason]:
 
 def _held_by_limits(limits: list[Limit]) -> Iterator[Reason]:
     if any(limit.daily_cap is not None and limit.taken >= limit.daily_cap for limit in limits):
-        told = _("As many letters as may leave for it in a day have left today. Yours goes on one of the next days.")
+        told = _(
+            "As many letters as may leave in a day have left today. Yours waits for its turn on one of the days to "
+            "come."
+        )
         yield Reason(_("the letters of this day have left"), told)
     elif any(limit.spacing_seconds for limit in limits):
         told = _("Letters to this addressee leave one by one, with some time between them.")

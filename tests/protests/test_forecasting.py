@@ -289,7 +289,7 @@ class TestReceipt:
         Target.objects.update(daily_cap=1)
         write(1, target, state=State.ACCEPTED, settled_at=timezone.now() - timedelta(hours=1))
 
-        assert "Yours goes on one of the next days." in receipt()
+        assert "one of the days to come." in receipt()
 
     def test_it_says_by_which_clock_its_times_are(self, receipt):
         assert "Times are in UTC, unless another time zone is named." in receipt()
