@@ -30,6 +30,7 @@ from bench.forging import forgeries
 from bench.judging import UNSETTLED, judge
 from bench.recording import Manners, RecordingSink
 from bench.stage import PROCESSES, Overdue, Running, Stage, patiently
+from limits.stamping import stamp
 from outbox import tasks
 from outbox.bounces import address_for
 from outbox.dkim_signing import load
@@ -305,6 +306,7 @@ def _sign(now: Play, letter: Letter, seconds: float) -> list[tuple[float, float]
     while time.monotonic() < until:
         who = f"signer-{random.getrandbits(64)}@example.org"
         form = {"name": "Nora Berg", "email": who, "country": "DE", "own_words": "", "consent_letter": "on"}
+        form["stamp"] = stamp(time.time() - 60)
         began = time.perf_counter()
         client.get(letter.get_absolute_url())
         read = time.perf_counter()

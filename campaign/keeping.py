@@ -13,6 +13,9 @@ from privacy.registry import rules
 COLUMNS = {
     "email_tag": _("fingerprint of the e-mail address, which cannot be turned back into it"),
     "recipient_tag": _("fingerprint of the mailbox, which cannot be turned back into its address"),
+    "network_tag": _("fingerprint of the network, which cannot be turned back into its address"),
+    "name_tag": _("fingerprint of the name, the same for similar names"),
+    "words_tag": _("fingerprint of the words, the same for similar words"),
     "token": _("secret part of the mailed link"),
 }
 # From when the days count, by the last part of a rule's `after`.
@@ -20,6 +23,7 @@ COUNTED_FROM = {
     "created_at": _("after it was written down"),
     "confirmed_at": _("after you confirmed it"),
     "closed_at": _("after the letter is closed"),
+    "expires_at": _("after its end"),
 }
 
 
@@ -49,7 +53,7 @@ def kept() -> list[Kind]:
     for model, name, rule in rules():
         field = model._meta.get_field(name)
         title = capfirst(str(model._meta.verbose_name_plural))
-        kind = found.setdefault(model, Kind(title, [], confirmed_only=hasattr(model, "expired")))
+        kind = found.setdefault(model, Kind(title, [], confirmed_only=_needs_confirming(model)))
         after = rule.after.rpartition("__")[2]
         kind.columns.append(
             Column(
@@ -61,3 +65,8 @@ def kept() -> list[Kind]:
             )
         )
     return list(found.values())
+
+
+def _needs_confirming(model: Any) -> bool:
+    """Whether rows of it are deleted that nobody confirms; others may be deleted whole for another reason."""
+    return hasattr(model, "expired") and any(field.name == "confirmed_at" for field in model._meta.fields)

@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "parler",
     "privacy",
     "outbox",
+    "limits",
     "campaign",
     "protests",
     "donations",
@@ -171,6 +172,15 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# How many proxies of ours stand before the program: so many addresses of X-Forwarded-For, from the right, are theirs.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+# From how many posts within ten minutes on proof of work is asked, and from how many within an hour they are held.
+LIMIT_NETWORK_NEAR = env.int("LIMIT_NETWORK_NEAR", default=30)
+LIMIT_NETWORK_OVER = env.int("LIMIT_NETWORK_OVER", default=200)
+LIMIT_DOMAIN_NEAR = env.int("LIMIT_DOMAIN_NEAR", default=60)
+LIMIT_DOMAIN_OVER = env.int("LIMIT_DOMAIN_OVER", default=300)
+# Nobody reads a form and fills it in in less, not even with the browser's help. What comes sooner is held.
+FORM_SECONDS = env.int("FORM_SECONDS", default=2)
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
 
 # --- Database and cache ------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.text import format_lazy
+from django.utils.text import Truncator, format_lazy
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
@@ -29,16 +29,18 @@ from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
 from outbox.models import State
 from privacy.addresses import address_tag
-from protests import handover
+from protests import charting, handover, holding
 from protests.addressing import recipients
 from protests.emails import papers
 from protests.forecasting import Forecast, forecast
-from protests.forms import CountryForm, HandoverForm
+from protests.forms import ChartForm, CountryForm, HandoverForm
 from protests.models import (
     Addressee,
     ConfirmationMail,
     Delivery,
     Digest,
+    Hold,
+    HoldQuerySet,
     Letter,
     LetterText,
     MailDomain,
@@ -266,6 +268,7 @@ class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
         return [
             path("<int:pk>/preview/", preview, name="protests_letter_preview"),
             path("handover/", on_paper, name="protests_letter_handover"),
+            path("charts/", self.admin_site.admin_view(self.charts_view), name="protests_letter_charts"),
             *super().get_urls(),
         ]
 
@@ -312,6 +315,24 @@ class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
         }
         status = 400 if form.errors else 200
         return TemplateResponse(request, "protests/admin/handover.html", context, status=status)
+
+    def charts_view(self, request: HttpRequest) -> HttpResponse:
+        """Show how many signed, confirmed and are held, hour by hour and day by day."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        form = ChartForm(request.GET)
+        chosen = form.cleaned_data if form.is_valid() else {}
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Signatures by hour and by day"),
+            "opts": self.opts,
+            "form": form,
+            "charts": charting.charts(chosen.get("letter"), chosen.get("country") or ""),
+            "countries": [
+                (country_name(country), count) for country, count in charting.countries(chosen.get("letter"))
+            ],
+        }
+        return TemplateResponse(request, "protests/admin/charts.html", context)
 
     def _hand_over(self, request: HttpRequest, letter: Letter, target: Target, which: str) -> HttpResponseBase:
         bundle = handover.bundle(letter, target, which)
@@ -644,6 +665,165 @@ class ExplainedList(ChangeList):
         reasons = why_waiting(self.result_list)
         for mail in self.result_list:
             mail.held_up_by = reasons.get(mail.pk)
+
+
+class DecisionFilter(admin.SimpleListFilter):
+    """What waits, unless something else is chosen."""
+
+    parameter_name = "decision"
+    title = _("decision")
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [*Hold.Decision.choices, ("all", _("all"))]
+
+    def choices(self, changelist: Any) -> Any:
+        choices = list(super().choices(changelist))
+        return [{**choices[0], "display": _("waiting")}, *choices[1:]]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case None:
+                return queryset.waiting()
+            case "all":
+                return queryset
+        return queryset.filter(decision=self.value())
+
+
+class GroupFilter(admin.SimpleListFilter):
+    """The group that was chosen on top of the list."""
+
+    parameter_name = "group"
+    title = _("group")
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        chosen = request.GET.get(self.parameter_name)
+        return [(chosen, _("the chosen group"))] if chosen else []
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        chosen = self.value()
+        return holding.of_group(queryset, chosen) if chosen else queryset
+
+
+@admin.register(Hold)
+class HoldAdmin(LookOnly, admin.ModelAdmin):
+    """The review desk: signatures of which nothing is sent until an organiser has looked at them."""
+
+    change_list_template = "protests/admin/desk.html"
+    list_display = ("created_at", "why", "name", "mail_domain", "country_shown", "beginning", "letter", "decided")
+    list_filter = (DecisionFilter, GroupFilter, "why", LetterFilter, CountryFilter, "created_at")
+    list_select_related = ("letter", "decided_by")
+    show_full_result_count = False
+    actions = ("release", "refuse", "undo", "block_networks")
+    fields = (
+        "why",
+        "created_at",
+        "letter",
+        "name",
+        "email",
+        "organisation",
+        "country_shown",
+        "own_words",
+        "display",
+        "locale",
+        "updates",
+        "consent_version",
+        "consented_at",
+        "network",
+        "decision",
+        "decided_at",
+        "decided_by",
+        "signature",
+    )
+    readonly_fields = ("country_shown", "network")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Hold]:
+        return super().get_queryset(request).prefetch_related("letter__translations")
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Deciding is what may be changed here; the rows themselves nobody edits."""
+        return request.user.has_perm("protests.change_hold")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        # Not while an action runs or asks: it shows another page.
+        desk = {"groups": [] if request.method == "POST" else holding.groups()}
+        return super().changelist_view(request, {**desk, **(extra_context or {})})
+
+    def describe(self, held: Hold) -> str:
+        return f"{held.name}, {country_name(held.country)}: {held.letter} ({held.get_why_display()})"
+
+    @admin.display(description=_("country"), ordering="country")
+    def country_shown(self, held: Hold) -> str:
+        return country_name(held.country)
+
+    @admin.display(description=_("mail domain"))
+    def mail_domain(self, held: Hold) -> str:
+        return held.email.rpartition("@")[2]
+
+    @admin.display(description=_("own words"))
+    def beginning(self, held: Hold) -> str:
+        return Truncator(held.own_words).words(10)
+
+    @admin.display(description=_("network"), empty_value="")
+    def network(self, held: Hold) -> str | None:
+        return held.network_tag and f"{held.network_tag[:8]}…"
+
+    @admin.display(description=_("decision"), ordering="decided_at", empty_value="")
+    def decided(self, held: Hold) -> str | None:
+        if not held.decided_at:
+            return None
+        return f"{held.get_decision_display()}, {held.decided_by or '?'}, {_date_time(held.decided_at)}"
+
+    @confirmed(
+        description=_("Release: let them sign"),
+        question=_(
+            "Each of them gets the mail to confirm, in ten minutes; until then you can take this back. A mailbox that "
+            "has had its mails for today gets none: such signatures go on waiting, and so do those under a letter that "
+            "is closed."
+        ),
+        changes=HoldQuerySet.releasable,
+        permissions=("decide",),
+    )
+    def release(self, request: HttpRequest, queryset: HoldQuerySet) -> int:
+        return holding.release(queryset, request.user)  # type: ignore[arg-type]
+
+    @confirmed(
+        description=_("Refuse: send nothing"),
+        question=_(
+            "Nothing of these is sent, and nobody is written to. What was typed is deleted after seven days; until "
+            "then you can take this back."
+        ),
+        changes=HoldQuerySet.waiting,
+        permissions=("decide",),
+    )
+    def refuse(self, request: HttpRequest, queryset: HoldQuerySet) -> int:
+        return holding.refuse(queryset, request.user)  # type: ignore[arg-type]
+
+    @confirmed(
+        description=_("Take a decision back"),
+        question=_(
+            "These wait again. A released one whose mail has left, or whose signer has signed anew, stays released."
+        ),
+        changes=HoldQuerySet.undoable,
+        permissions=("decide",),
+    )
+    def undo(self, request: HttpRequest, queryset: HoldQuerySet) -> int:
+        return holding.undo(queryset)
+
+    @confirmed(
+        description=_("Hold all from these networks for a week"),
+        question=_(
+            "Whoever signs from the network of one of these is held, and told so. A network can be a whole town's. You "
+            "find it under “Blocked networks and mail domains”, where it can be ended. These signatures stay as they "
+            "are; each network counts once."
+        ),
+        changes=lambda queryset: queryset.exclude(network_tag=None),
+        permissions=("block",),
+    )
+    def block_networks(self, request: HttpRequest, queryset: HoldQuerySet) -> int:
+        return holding.block_networks(queryset, str(_("From the review desk: %s")) % request.user.get_username())
+
+    def has_block_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("limits.add_block")
 
 
 @admin.register(Delivery)

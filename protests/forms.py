@@ -144,6 +144,17 @@ class SigningForm(forms.Form):
                     self.errors.pop(field, None)
 
 
+class ChartForm(forms.Form):
+    """Asks of which letter and country the charts are to be."""
+
+    letter = forms.ModelChoiceField(
+        Letter.objects.prefetch_related("translations"), label=_("Letter"), required=False, empty_label=_("all letters")
+    )
+    country = forms.ChoiceField(
+        label=_("Country"), choices=lambda: [("", _("all countries")), *country_choices()], required=False
+    )
+
+
 class HandoverForm(forms.Form):
     """Asks which letters are to be handed over on paper."""
 

@@ -5,7 +5,8 @@ Whoever posts the form may be anybody, so a post never tells what is known of an
 signature that its owner has confirmed. Only the secret in a mail proves who acts.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -65,15 +66,9 @@ def sign(
     """
     person, mailbox = address_tag(email), mailbox_tag(email)
     capping.take_turns(mailbox)
-    text = LetterText.now(letter, locale)
-    text, _ = LetterText.objects.get_or_create(
-        letter=letter,
-        digest=text.digest,
-        defaults={"language": text.language, "subject": text.subject, "body": text.body},
-    )
     now = timezone.now()
     typed = {
-        "text": text,
+        "text": words_now(letter, locale),
         "email": email,
         "name": name,
         "organisation": organisation,
@@ -88,21 +83,50 @@ def sign(
         "confirmed_at": None,
         "withdrawn_at": None,
     }
+    signature, _new = keep(letter, person, typed)
+    if not capping.has_had_enough(mailbox) and not mailed_just_now(signature):
+        write_link(signature, mailbox, email="" if signature.email else email)
+    send.delay_on_commit(ConfirmationMail._meta.label_lower)
+
+
+def words_now(letter: Letter, locale: str) -> LetterText:
+    """Return the words that somebody signs now, saved."""
+    text = LetterText.now(letter, locale)
+    return LetterText.objects.get_or_create(
+        letter=letter,
+        digest=text.digest,
+        defaults={"language": text.language, "subject": text.subject, "body": text.body},
+    )[0]
+
+
+def keep(
+    letter: Letter, person: str, typed: dict[str, Any], *, posted_at: datetime | None = None
+) -> tuple[Signature, bool]:
+    """
+    Write what a person typed, unless their signature is confirmed; return the signature, and whether it is new.
+
+    What was posted at an earlier time, and held since, does not replace what the person posted after it.
+    """
     # The unique constraint decides who is new.
     signature, new = Signature.objects.select_for_update().get_or_create(
         letter=letter, email_tag=person, defaults=typed
     )
     if not new:
-        if _may_be_replaced(signature):
+        if _may_be_replaced(signature) and (posted_at is None or posted_at > signature.created_at):
             for column, value in typed.items():
                 setattr(signature, column, value)
         signature.save()  # changed or not: how long the answer takes does not tell which
-    if not capping.has_had_enough(mailbox) and not _mailed_just_now(signature):
-        write_link(signature, mailbox, email="" if signature.email else email)
-    send.delay_on_commit(ConfirmationMail._meta.label_lower)
+    return signature, new
 
 
-def write_link(signature: Signature, mailbox: str, *, email: str = "", bad_news: bool = False) -> None:
+def write_link(
+    signature: Signature,
+    mailbox: str,
+    *,
+    email: str = "",
+    bad_news: bool = False,
+    leaves_at: datetime | None = None,
+) -> None:
     """Write a mail with a secret link of its own. What it says, its composer decides when it is sent."""
     token = new_token()
     ConfirmationMail.objects.create(
@@ -113,6 +137,7 @@ def write_link(signature: Signature, mailbox: str, *, email: str = "", bad_news:
         email=email,
         recipient_tag=mailbox,
         bad_news=bad_news,
+        next_attempt_at=leaves_at or timezone.now(),
     )
 
 
@@ -128,7 +153,7 @@ def _left(signature: Signature) -> set[int]:
     return set(signature.deliveries.exclude(state=State.CANCELLED).values_list("target_id", flat=True))
 
 
-def _mailed_just_now(signature: Signature) -> bool:
+def mailed_just_now(signature: Signature) -> bool:
     return signature.mails.filter(created_at__gt=timezone.now() - MAIL_AGAIN_AFTER).exists()
 
 

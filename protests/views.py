@@ -1,5 +1,6 @@
 """The pages on which letters are read, signed, confirmed and followed."""
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -15,15 +16,27 @@ from django.views.decorators.http import require_http_methods, require_safe
 from campaign.cookieless import cookieless
 from campaign.countries import CODES, country_name
 from campaign.previewing import is_preview
+from limits import proving
+from limits.judging import sender
 from outbox.capping import MAILS_A_DAY
 from outbox.models import WAITING
 from privacy.showing import shown
 from privacy.tags import tag
-from protests import addressing, signing, wording
+from protests import addressing, holding, signing, wording
 from protests.by_hand import OwnMail, blanks, own_mail
 from protests.emails import Paper, papers
 from protests.forms import CountryForm, SigningForm
-from protests.models import CONFIRM_WITHIN, UNSENT, ConfirmationMail, Delivery, Letter, LetterText, Picket, Signature
+from protests.models import (
+    CONFIRM_WITHIN,
+    HELD_FOR,
+    UNSENT,
+    ConfirmationMail,
+    Delivery,
+    Letter,
+    LetterText,
+    Picket,
+    Signature,
+)
 from protests.pacing import why_waiting
 from protests.wording import varies, vary
 
@@ -59,10 +72,33 @@ def letter(request: HttpRequest, slug: str) -> HttpResponse:
         return _letter_page(request, found, form, country=form.cleaned_data.get("country", ""), status=400)
     if preview:
         return _letter_page(request, found, form, country=form.cleaned_data["country"], preview=_preview(found, form))
+    return _taken(request, found, form)
+
+
+def _taken(request: HttpRequest, letter: Letter, form: SigningForm) -> HttpResponse:
+    """Take a signature, and say what becomes of it."""
     given = {name: value for name, value in form.cleaned_data.items() if name != "consent_letter"}
-    signing.sign(found, **given, locale=get_language())
-    context = {"letter": found, "email": given["email"], "days": CONFIRM_WITHIN.days, "mails": MAILS_A_DAY}
+    verdict = holding.take(letter, sender(request, given["email"]), **given, locale=get_language() or "")
+    if verdict.ask:
+        return _proof_page(request, letter, form)
+    context = {"letter": letter, "email": given["email"], "days": CONFIRM_WITHIN.days, "mails": MAILS_A_DAY}
+    if verdict.hold:
+        context |= {"why": holding.TOLD[verdict.hold], "days": HELD_FOR.days}
+        return render(request, "protests/held.html", context)
     return render(request, "protests/mailed.html", context)
+
+
+def _proof_page(request: HttpRequest, letter: Letter, form: SigningForm) -> HttpResponse:
+    """Ask for proof of work, with the form filled in; or, without JavaScript, to be held instead."""
+    names = [*form.fields, "stamp"]
+    context = {
+        "letter": letter,
+        "typed": [(name, request.POST[name]) for name in names if name in request.POST],
+        "challenge": json.dumps(proving.challenge()),
+    }
+    response = render(request, "protests/prove.html", context)
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 def _letter(request: HttpRequest, slug: str) -> Letter:

@@ -160,6 +160,23 @@ class SignatureFactory(DjangoModelFactory):
     consented_at = LazyFunction(timezone.now)
 
 
+class HoldFactory(DjangoModelFactory):
+    class Meta:
+        model = protests.Hold
+
+    text = SubFactory(LetterTextFactory)
+    letter = LazyAttribute(lambda held: held.text.letter)
+    name = Sequence("Held {}".format)
+    email = Sequence("held-{}@example.org".format)
+    email_tag = LazyAttribute(lambda held: address_tag(held.email))
+    country = "DE"
+    display = "anonymous"
+    locale = "en"
+    consent_version = "test"
+    consented_at = LazyFunction(timezone.now)
+    why = "network"
+
+
 class ConfirmationMailFactory(DjangoModelFactory):
     class Meta:
         model = protests.ConfirmationMail

@@ -18,6 +18,8 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_HOST, EMAIL_PORT = "127.0.0.1", 1
 # Nor there: a test that looks names up asks for the fixture `names`.
 DNS_RESOLVERS, DNS_TIMEOUT_SECONDS = ["127.0.0.1:1"], 0.2
+# A test fills forms in faster than people do.
+FORM_SECONDS = 0
 # Tests render pages without a collectstatic run.
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":

@@ -53,6 +53,7 @@ def production(tmp_path, worker_id):
                 PRIVACY_KEYS_FILE=tmp_path / "privacy_keys",
                 PRIVACY_TAG_KEY_FILE=tmp_path / "privacy_tag_key",
                 PORT=free_port(),
+                FORM_SECONDS=0,  # this visitor types faster than people do
             ),
             sink,
         )

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from campaign.models import Strike
 from donations.models import PledgeMail
-from protests.models import ConfirmationMail, Delivery, Letter
+from protests.models import ConfirmationMail, Delivery, Hold, Letter
 from tests.factories import OrganiserFactory
 
 PHONE = {"width": 360, "height": 740}
@@ -66,6 +66,23 @@ def test_a_supporter_signs_a_letter_and_sees_where_it_stands(visitor, javascript
     receipt = page.locator("main").inner_text()
     for delivery in Delivery.objects.select_related("target"):
         assert delivery.target.name in receipt
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_near_a_limit_a_browser_proves_its_work_or_an_organiser_looks(visitor, settings, javascript):
+    settings.LIMIT_NETWORK_NEAR = 0
+    page = visitor(java_script_enabled=javascript, viewport=PHONE).page
+    page.goto(Letter.objects.open().first().get_absolute_url())
+    fill_in_letter(page)
+    press(sign_form(page))
+
+    if javascript:
+        page.get_by_role("heading", name="Look in your mailbox").wait_for()
+        assert (ConfirmationMail.objects.count(), Hold.objects.count()) == (1, 0)
+    else:
+        page.get_by_role("button", name="Let an organiser look at it").click()
+        assert "nothing has been sent yet" in page.locator("main").inner_text()
+        assert (ConfirmationMail.objects.count(), Hold.objects.count()) == (0, 1)
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])

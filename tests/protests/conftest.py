@@ -1,5 +1,8 @@
+import time
+
 import pytest
 
+from limits.stamping import stamp
 from privacy.tags import new_token, tag
 from protests.models import Addressee, ConfirmationMail
 from tests.factories import AddresseeFactory, ConfirmationMailFactory, LetterFactory, TargetFactory
@@ -29,6 +32,7 @@ def posted():
         "organisation": "Oil Workers' Branch 7",
         "display": "initials",
         "consent_letter": "on",
+        "stamp": stamp(time.time() - 60),
     }
 
 
