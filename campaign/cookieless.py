@@ -36,6 +36,12 @@ def _is_readable(request: HttpRequest) -> bool:
         return False
 
 
+def _is_a_form(request: HttpRequest) -> bool:
+    """Whether the body is in one of the two encodings in which browsers send forms, or there is none."""
+    kinds = {"application/x-www-form-urlencoded", "multipart/form-data"}
+    return request.content_type in kinds or request.META.get("CONTENT_LENGTH") in {None, "", "0"}
+
+
 def cookieless(view: View) -> View:
     """
     Let a public view take POST without Django's CSRF cookie.
@@ -48,6 +54,8 @@ def cookieless(view: View) -> View:
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST" and is_from_another_site(request):
             return render(request, "campaign/other_site.html", status=403)
+        if request.method == "POST" and not _is_a_form(request):
+            return render(request, "400.html", status=415)
         if request.method == "POST" and not _is_readable(request):
             raise BadRequest
         return view(request, *args, **kwargs)

@@ -1,11 +1,16 @@
 """What no request of ours looks like is answered before Django reads it: Django would fail, or write it to disk."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from http import HTTPStatus
+from io import BytesIO
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from django.conf import settings
 from django.utils.http import parse_header_parameters
+
+_PIECE = 64 * 1024
+READ_AWAY = 16 * 1024 * 1024
 
 
 def _declares_utf8(content_type: str) -> bool:
@@ -23,11 +28,40 @@ def refusal(environ: WSGIEnvironment) -> HTTPStatus | None:
         return HTTPStatus.BAD_REQUEST
     length = environ.get("CONTENT_LENGTH") or ""
     if "HTTP_TRANSFER_ENCODING" in environ and not length:
-        return HTTPStatus.LENGTH_REQUIRED
+        return _take_chunks(environ)
     # There is no form for files here, so the limit is one for all.
     if length.isdecimal() and int(length[:20]) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     return None
+
+
+def _take_chunks(environ: WSGIEnvironment) -> HTTPStatus | None:
+    """Read a body that does not say how long it is, as far as the limit; Django would take it for empty."""
+    if not environ.get("wsgi.input_terminated"):  # this server does not tell where the body ends
+        return HTTPStatus.LENGTH_REQUIRED
+    try:
+        body = environ["wsgi.input"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+    except OSError:  # gunicorn's errors about chunks are such, too
+        return HTTPStatus.BAD_REQUEST
+    if len(body) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(body), str(len(body))
+    return None
+
+
+def _words(status: HTTPStatus) -> str:
+    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        megabytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE / 1024 / 1024
+        return f"This is more than we take, {megabytes:g} MB. Nothing was kept. Please go back and shorten it."
+    return f"We could not understand this request ({status.phrase}). Nothing was changed."
+
+
+def _read_away(environ: WSGIEnvironment) -> None:
+    """Take the rest of a refused body, unseen: who is still sending when the connection closes reads no answer."""
+    with suppress(OSError):
+        for _ in range(READ_AWAY // _PIECE):
+            if not environ["wsgi.input"].read(_PIECE):
+                return
 
 
 def guarded(application: WSGIApplication) -> WSGIApplication:
@@ -35,7 +69,13 @@ def guarded(application: WSGIApplication) -> WSGIApplication:
         status = refusal(environ)
         if status is None:
             return application(environ, start_response)
-        start_response(f"{status.value} {status.phrase}", [("Content-Type", "text/plain"), ("Connection", "close")])
-        return [status.phrase.encode()]
+        _read_away(environ)
+        headers = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Cache-Control", "no-store"),
+            ("Connection", "close"),
+        ]
+        start_response(f"{status.value} {status.phrase}", headers)
+        return [f"{_words(status)}\n".encode()]
 
     return answer

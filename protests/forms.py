@@ -16,29 +16,35 @@ from protests.handover import Which, deliveries
 from protests.models import Letter, Signature, Target
 
 
-class LineField(forms.CharField):
-    """One line of text, cleaned."""
+class TypedField(forms.CharField):
+    """Text that is measured after it was cleaned: what is taken out of it does not count."""
+
+    cleaned = staticmethod(clean_name)
 
     def to_python(self, value: Any) -> str:
-        return clean_name(str(super().to_python(value)))
+        text = str(super().to_python(value))
+        # Far too long for cleaning to make it short enough: the check of the length is to say so, and soon.
+        if self.max_length and len(text) > 4 * self.max_length:
+            return text
+        return self.cleaned(text)
 
 
-class WordsField(forms.CharField):
-    """Some lines of text, cleaned."""
+class LineField(TypedField):
+    """One line of text."""
+
+
+class WordsField(TypedField):
+    """Some lines of text."""
 
     widget = forms.Textarea
-
-    def to_python(self, value: Any) -> str:
-        return clean_text(str(super().to_python(value)))
+    cleaned = staticmethod(clean_text)
 
 
-class AddressField(forms.CharField):
+class AddressField(TypedField):
     """An e-mail address that a server elsewhere can be asked to take mail for."""
 
     widget = forms.EmailInput
-
-    def to_python(self, value: Any) -> str:
-        return clean_address(str(super().to_python(value)))
+    cleaned = staticmethod(clean_address)
 
 
 def _countries() -> list[tuple[str, Any]]:
@@ -70,7 +76,10 @@ class SigningForm(forms.Form):
     email = AddressField(
         label=_("Your e-mail address"),
         max_length=254,
-        help_text=_("We mail you a link to confirm. The addressees do not get your address."),
+        help_text=_(
+            "We mail you a link to confirm. The addressees do not get your address. An address signs a letter once: "
+            "people who share a mailbox need one each."
+        ),
         widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
     )
     country = forms.ChoiceField(

@@ -4,7 +4,7 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from config.guarding import refusal
+from config.guarding import READ_AWAY, guarded, refusal
 
 
 @pytest.fixture
@@ -44,5 +44,64 @@ def test_what_is_too_long_is_refused_before_it_is_read(status, path, length):
     assert status(PATH_INFO=path, REQUEST_METHOD="POST", CONTENT_LENGTH=length) == 413
 
 
-def test_a_body_of_unknown_length_is_refused(status):
+class Chunks(BytesIO):
+    """A body as gunicorn gives one that came in chunks; `broken` ends with a chunk that is none."""
+
+    broken = False
+
+    def read(self, size=-1):
+        if self.broken:
+            raise OSError("Invalid chunk size")
+        return super().read(size)
+
+
+def chunked(body, **more):
+    environ = {"wsgi.input": Chunks(body), "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked", **more}
+    return environ, refusal(environ)
+
+
+def test_a_body_in_chunks_is_counted_and_handed_on():
+    environ, refused = chunked(b"name=Nora")
+
+    assert refused is None
+    assert (environ["CONTENT_LENGTH"], environ["wsgi.input"].read()) == ("9", b"name=Nora")
+
+
+def test_a_body_in_chunks_has_the_same_limit(settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+
+    assert chunked(b"x" * 1000)[1] is None
+    assert chunked(b"x" * 1001)[1] == 413
+
+
+def test_chunks_that_are_none_are_refused(monkeypatch):
+    monkeypatch.setattr(Chunks, "broken", True)
+
+    assert chunked(b"")[1] == 400
+
+
+def test_a_body_whose_end_nobody_tells_is_refused(status):
+    assert chunked(b"x", **{"wsgi.input_terminated": False})[1] == 411
     assert status(PATH_INFO="/fund/pledge/", REQUEST_METHOD="POST", HTTP_TRANSFER_ENCODING="chunked") == 411
+
+
+def test_who_sends_too_much_can_read_why():
+    body, answers = BytesIO(b"x" * 10_000_000), []
+    application = guarded(lambda environ, start_response: pytest.fail("the program was asked"))
+
+    response = application(
+        {"wsgi.input": body, "CONTENT_LENGTH": "10000000"}, lambda line, headers: answers.append((line, dict(headers)))
+    )
+
+    assert b"more than we take, 1 MB" in b"".join(response)
+    assert answers[0][0].startswith("413 ")
+    assert answers[0][1]["Connection"] == "close"
+    assert body.read() == b""  # who is still sending when the connection closes reads no answer
+
+
+def test_not_everything_is_read_that_somebody_likes_to_send():
+    body = BytesIO(b"x" * (READ_AWAY + 1_000_000))
+
+    list(guarded(lambda *_: [])({"wsgi.input": body, "CONTENT_LENGTH": str(10**9)}, lambda line, headers: None))
+
+    assert len(body.read()) == 1_000_000

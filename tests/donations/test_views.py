@@ -163,6 +163,38 @@ def test_the_form_is_for_the_newest_fund_or_the_named_one(client, fund):
     assert [pledge.fund for pledge in Pledge.objects.order_by("pk")] == [fund, fund, other]
 
 
+@pytest.mark.parametrize(
+    ("field", "typed", "words"),
+    [
+        ("name", "n" * 10_000, "at most 100 characters (it has 10000)"),
+        ("name", "Nora\u202egro", "U+202E"),
+        ("name", "Zo" + "\u0301" * 40, "Too many marks"),
+        ("organisation", "\x07", "U+0007"),
+        ("email", "a@" + "b" * 10_000, "at most 254 characters"),
+        ("amount", "9" * 10_000, "at most 40 characters"),
+        ("amount", "\0", "Null characters are not allowed"),
+    ],
+)
+def test_what_cannot_be_taken_is_named_and_kept(client, fund, field, typed, words):
+    response = client.post("/fund/pledge/", TYPED | {field: typed})
+    assert response.status_code == 400
+    assert words in page(response)
+    assert typed in unescape(response.content.decode())
+    assert not Pledge.objects.exists()
+
+
+def test_what_is_no_form_is_refused(client, fund):
+    assert client.post("/fund/pledge/", b"{}", content_type="application/json").status_code == 415
+    assert client.post("/fund/pledge/", TYPED | {f"x{number}": "" for number in range(2000)}).status_code == 400
+
+
+def test_a_pledge_is_one_in_all_spellings_of_its_givers_address(client, fund):
+    for address in ("nora.berg@gmail.com", "NoraBerg+fund@googlemail.com", "n.o.r.a.berg@gmail.com"):
+        assert client.post("/fund/pledge/", TYPED | {"email": address}).status_code == 200
+    assert Pledge.objects.count() == 1
+    assert PledgeMail.objects.count() == 1
+
+
 def test_without_a_fund_nobody_can_pledge(client):
     for response in (client.get("/fund/pledge/"), client.post("/fund/pledge/", TYPED)):
         assert response.status_code == 404
@@ -284,8 +316,8 @@ def instructions(mail):
 
 
 def test_looking_changes_nothing(client, mail):
-    for ask in (client.get, client.head):
-        response = ask(instructions(mail))
+    for ask in (client.get, client.head) * 100:
+        response = ask(instructions(mail), {"action": "confirm"}, headers={"Sec-Purpose": "prefetch"})
         assert response.status_code == 200
     assert not Pledge.objects.counted().exists()
     text = page(client.get(instructions(mail)))

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from campaign.models import Strike
 from donations.models import PledgeMail
-from protests.models import ConfirmationMail, Delivery, Hold, Letter
+from protests.models import ConfirmationMail, Delivery, Hold, Letter, Signature
 from tests.factories import OrganiserFactory
 
 PHONE = {"width": 360, "height": 740}
@@ -66,6 +66,29 @@ def test_a_supporter_signs_a_letter_and_sees_where_it_stands(visitor, javascript
     receipt = page.locator("main").inner_text()
     for delivery in Delivery.objects.select_related("target"):
         assert delivery.target.name in receipt
+
+
+def test_opening_and_prefetching_the_mailed_links_changes_nothing(visitor):
+    looker = visitor(viewport=PHONE)
+    page, letter = looker.page, Letter.objects.open().first()
+    page.goto(letter.get_absolute_url())
+    fill_in_letter(page)
+    press(sign_form(page))
+    paths = [mailed_path(view, ConfirmationMail) for view in ("protests:confirm", "protests:receipt")]
+    before = [list(model.objects.values()) for model in (Signature, ConfirmationMail, Delivery)]
+
+    for path in paths * 3:
+        assert page.goto(path).status == 200
+    # As a mail program or a search page does that fetches what might be clicked; such a page has no policy of ours.
+    links = "".join(f'<link rel="prefetch" href="{looker.site}{path}">' for path in paths)
+    looker.context.route(
+        "**/inbox", lambda route: route.fulfill(body=f"<!doctype html>{links}", content_type="text/html")
+    )
+    with page.expect_request_finished(lambda request: request.url.endswith(paths[-1])):
+        page.goto("/inbox")
+    page.goto("/")
+
+    assert [list(model.objects.values()) for model in (Signature, ConfirmationMail, Delivery)] == before
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])

@@ -107,6 +107,18 @@ def test_an_address_in_another_script_is_mailed_in_ascii(check):
     assert check(email=" Nora@Bücher.example.org ").cleaned_data["email"] == "Nora@xn--bcher-kva.example.org"
 
 
+@pytest.mark.parametrize(("field", "most"), [("name", 100), ("email", 254), ("own_words", 2000), ("organisation", 150)])
+@pytest.mark.parametrize("typed", ["n" * 10_000, "a" + "\u0301\u0316" * 500_000, "\u200b" * 1_000_000 + "n" * 3000])
+def test_what_is_far_too_long_is_measured_and_not_cleaned(check, field, most, typed):
+    (message,) = check(**{field: typed}).errors[field]
+
+    assert f"at most {most} characters" in message
+
+
+def test_two_people_with_one_mailbox_are_told_so_at_the_form(letter):
+    assert "An address signs a letter once" in str(SigningForm(letter=letter)["email"].help_text)
+
+
 @pytest.mark.parametrize("typed", ["", "XX", "Germany", "de"])
 def test_a_country_is_one_of_the_list(check, typed):
     assert "country" in check(country=typed).errors

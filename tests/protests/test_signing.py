@@ -2,12 +2,14 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
 from donations import giving
 from donations.models import PledgeMail
 from outbox.models import State
+from privacy.typed import clean_address
 from protests import consent, signing
 from protests.models import Addressee, ConfirmationMail, Delivery, LetterText, Signature
 from tests.factories import AddresseeFactory, FundFactory, LetterFactory, SignatureFactory, TargetFactory
@@ -35,6 +37,13 @@ def confirmed(letter, **changes):
     signing.confirm(signature)
     signature.refresh_from_db()
     return signature
+
+
+def spellings():
+    """Return fifty spellings of one address, all of which the form takes."""
+    names = ("noraberg", "nora.berg", "Nora.Berg", "n.o.r.a.b.e.r.g", "NORABERG")
+    tags = ("", "+strike", "+Free.Her", "+1", "+a+b")
+    return [f" {name}{tag}@{domain}\n" for name in names for tag in tags for domain in ("gmail.com", "GoogleMail.com")]
 
 
 def states(signature):
@@ -359,6 +368,29 @@ class TestWithdrawing:
         assert Signature.objects.counted().exists()
 
 
+@pytest.mark.django_db
+class TestOnePerAddress:
+    """Two people who share a mailbox are one signer: the database holds it, and nothing tells them apart."""
+
+    def test_the_database_takes_no_second_row(self, letter):
+        mine = SignatureFactory(text__letter=letter)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            SignatureFactory(text=mine.text, name="Somebody else at home", email=mine.email)
+        SignatureFactory(text__letter=LetterFactory(), email=mine.email)
+
+    def test_not_even_by_a_change(self, letter):
+        mine = SignatureFactory(text__letter=letter)
+        theirs = SignatureFactory(text=mine.text)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Signature.objects.filter(pk=theirs.pk).update(email_tag=mine.email_tag)
+
+    def test_the_second_of_a_household_changes_nothing_once_the_first_has_confirmed(self, letter):
+        first = confirmed(letter)
+        sign(letter, name="Ida Berg")
+
+        assert Signature.objects.get().name == first.name
+
+
 @pytest.mark.django_db(transaction=True)
 class TestAtOnce:
     def test_fifty_posts_of_the_same_person_give_one_signature_and_one_mail(self, letter, posted):
@@ -368,6 +400,46 @@ class TestAtOnce:
         assert len({answer.content for answer in answers}) == 1
         assert Signature.objects.count() == 1
         assert ConfirmationMail.objects.count() == 1
+
+    def test_fifty_spellings_of_one_address_give_one_signature_one_mail_and_one_answer(self, letter, posted):
+        typed = spellings()
+        assert len(set(typed)) == 50
+
+        answers = at_once(
+            50, lambda number: Client().post(letter.get_absolute_url(), {**posted, "email": typed[number]})
+        )
+
+        assert {answer.status_code for answer in answers} == {200}
+        pages = {
+            answer.content.replace(clean_address(address).encode(), b"")
+            for answer, address in zip(answers, typed, strict=True)
+        }
+        assert len(pages) == 1
+        assert Signature.objects.count() == 1
+        assert ConfirmationMail.objects.count() == 1
+
+    def test_a_thousand_posts_naming_one_victim_under_twenty_letters_send_three_mails(self, letter, posted):
+        letters = [letter]
+        for _ in range(19):
+            letters.append(LetterFactory())
+            AddresseeFactory(letter=letters[-1])
+        typed = spellings()
+
+        def post(number):
+            client = Client(REMOTE_ADDR=f"198.51.100.{number}")
+            return [
+                client.post(
+                    letters[(number + n) % 20].get_absolute_url(), {**posted, "email": typed[(number + n) % 50]}
+                )
+                for n in range(100)
+            ]
+
+        answers = [answer for some in at_once(10, post) for answer in some]
+
+        assert len(answers) == 1000
+        assert {answer.status_code for answer in answers} == {200}
+        assert Signature.objects.count() == 20
+        assert ConfirmationMail.objects.count() == 3
 
     def test_the_cap_on_mails_holds_over_many_letters(self, letter):
         letters = [LetterFactory() for _ in range(10)]

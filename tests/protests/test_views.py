@@ -3,10 +3,12 @@ import email.policy
 import html
 import re
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
 from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
@@ -26,6 +28,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 PAGE = "/letters/free-her/"
+FORM = "application/x-www-form-urlencoded"
 
 
 def text_of(response):
@@ -364,6 +367,81 @@ class TestPosting:
             response = client.post(PAGE, data, content_type="application/x-www-form-urlencoded")
             assert response.status_code in {200, 400}, field
 
+    def test_ten_thousand_letters_are_kept_and_counted_for_who_typed_them(self, client, letter, posted):
+        response = client.post(PAGE, {**posted, "name": "n" * 10_000})
+
+        assert response.status_code == 400
+        assert "at most 100 characters (it has 10000)" in text_of(response)
+        assert f'value="{"n" * 10_000}"' in text_of(response)
+
+    def test_of_a_field_sent_twice_the_last_counts(self, client, letter, posted):
+        data = urlencode([*posted.items(), ("name", "Ida Nilsen")])
+
+        assert client.post(PAGE, data, content_type=FORM).status_code == 200
+        assert Signature.objects.get().name == "Ida Nilsen"
+
+    def test_more_fields_than_any_form_has_are_refused_on_a_plain_page(self, client, letter, posted):
+        response = client.post(PAGE, urlencode([*posted.items(), *[("x", "1")] * 2000]), content_type=FORM)
+
+        assert response.status_code == 400
+        assert "We could not understand this request" in text_of(response)
+        assert not Signature.objects.exists()
+
+    @pytest.mark.parametrize("kind", ["application/json", "text/plain", "", "application/octet-stream"])
+    def test_what_is_no_form_is_refused_on_a_plain_page(self, client, letter, kind):
+        response = client.post(PAGE, b'{"name": "Nora"}', content_type=kind)
+
+        assert response.status_code == 415
+        assert "We could not understand this request" in text_of(response)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"name=%ff%fe&email=%zz%&own_words=%c3%28&country=%u0044E",
+            b"name=\xff\xfe&\xff=\xff",
+            b"&&&===&;",
+            b"name=No%00ra&email=a%0d%0aBcc:%20v@example.org",
+        ],
+    )
+    def test_broken_bytes_get_an_answer_with_words(self, client, letter, body):
+        response = client.post(PAGE, body, content_type=FORM)
+
+        assert response.status_code == 400
+        assert "Please look at this again" in text_of(response)
+
+    def test_bytes_lost_on_their_way_are_not_put_in_a_letter(self, client, letter, posted):
+        response = client.post(PAGE, urlencode({**posted, "name": b"No\xffra"}), content_type=FORM)
+
+        assert response.status_code == 400
+        assert "U+FFFD" in text_of(response)
+        assert 'value="No\ufffdra"' in text_of(response)
+
+    def test_a_file_with_a_path_for_a_name_goes_nowhere(self, client, letter, posted):
+        upload = SimpleUploadedFile("../../../etc/passwd", b"x")
+
+        assert client.post(PAGE, {**posted, "own_words": upload}).status_code == 200
+        assert Signature.objects.get().own_words == ""
+
+    @pytest.mark.parametrize(
+        "path", ["/letters/%00/", "/letters/%ff%fe/", "/letters/..%2f..%2fetc/", "/%c3%28/", "/%zz"]
+    )
+    def test_a_path_of_broken_bytes_is_not_found(self, client, letter, path):
+        assert client.get(path).status_code == 404
+
+    @pytest.mark.parametrize(
+        "name", ["=1+1", "+1 Nora", "-Nora", "@Nora", '"x" <v@v.org>, Nora', "Nora\r\nBcc: v@example.org"]
+    )
+    def test_a_name_is_text_whatever_it_looks_like_elsewhere(self, client, letter, posted, name):
+        client.post(PAGE, {**posted, "name": name})
+        signature = Signature.objects.get()
+        signing.confirm(signature)
+
+        assert signature.name == " ".join(name.split())
+        for delivery in Delivery.for_composing():
+            message = parsed(delivery)
+            assert (message["Bcc"], len(message.get_all("To")), len(message.get_all("From"))) == (None, 1, 1)
+            assert signature.name in message.get_content()
+
     @pytest.mark.parametrize("method", ["put", "delete", "patch"])
     def test_other_methods_are_refused(self, client, letter, method):
         assert getattr(client, method)(PAGE).status_code == 405
@@ -377,9 +455,12 @@ class TestConfirming:
     def test_reading_changes_nothing_and_the_button_counts(self, client, signature, link):
         page = reverse("protests:confirm", args=[link(signature)])
         before = rows()
-        for _ in range(50):
+        for _ in range(100):
             response = client.get(page)
             client.head(page)
+            client.get(page, headers={"Sec-Purpose": "prefetch;prerender", "Purpose": "prefetch", "X-Moz": "prefetch"})
+            client.options(page)
+        client.get(page, {"action": "delete", "seen": seen(response)})
         assert rows() == before
 
         answer = client.post(page, {"seen": seen(response)})
@@ -530,8 +611,8 @@ class TestReceipt:
 
     def test_reading_changes_nothing(self, client, path):
         before = rows()
-        for _ in range(50):
-            client.get(path, {"action": "withdraw", "sure": "1"})
+        for _ in range(100):
+            client.get(path, {"action": "withdraw", "sure": "1"}, headers={"Sec-Purpose": "prefetch"})
             client.head(path)
 
         assert rows() == before
