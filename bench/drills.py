@@ -567,6 +567,7 @@ def _verifies(content: bytes, records: dict[str, bytes]) -> bool:
 def week(now: Play) -> None:
     """2,000 letters to one embassy with a cap of 300 a day, between 9 and 17 by its clock: a simulated week."""
     found = simulated_week.run()
+    Signature.objects.all().delete()  # its letters went to a mail server of its own, with a clock of its own
     now.outcome.letters = found["letters"]
     per_day = ", ".join(str(count) for count in found["per_day"].values())
     now.remark(f"a day: {per_day}; outside its hours: {found['outside_hours']}")

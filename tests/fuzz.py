@@ -386,6 +386,8 @@ def found_at(port):
     pages = [fetched(f"{base}/{path}") for path in ("", "letters/", "activists/", "updates/", "fund/")]
     slugs = sorted(set(re.findall(r'href="/[a-z]+/([\w-]+)/"', "".join(pages))))
     letter = re.search(r'href="(/letters/[\w-]+/)"', pages[1])[1]
+    LETTER["stamp"] = re.search(r'name="stamp" value="([^"]+)"', fetched(base + letter))[1]
+    time.sleep(3)  # who signs sooner after opening the page is held
     fetched(base + letter, LETTER)
     fetched(f"{base}/fund/pledge/", PLEDGE)
     secret = re.compile(r"/(?:confirm|receipt|pledge)/([\w-]{20,})/")

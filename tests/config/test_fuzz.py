@@ -7,6 +7,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from django.urls import get_resolver
 
+from limits.stamping import stamp
 from protests.models import Signature
 from tests import fuzz
 from tests.factories import (
@@ -23,7 +24,8 @@ from tests.protests.conftest import letter  # noqa: F401 - a fixture
 
 
 @pytest.fixture
-def site(letter):  # noqa: F811
+def site(letter, monkeypatch):  # noqa: F811
+    monkeypatch.setitem(fuzz.LETTER, "stamp", stamp())
     account = BankAccountFactory()
     rows = [letter, letter.strike, ActivistFactory(), DocumentFactory(), UpdateFactory(), PicketFactory(), account.fund]
     confirmation = ConfirmationMailFactory(signature__letter=letter, signature__text__letter=letter)
