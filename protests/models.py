@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from parler.managers import TranslatableQuerySet
 from parler.models import TranslatableModel, TranslatedFields
 
@@ -592,7 +593,7 @@ class Hold(models.Model):
     """
 
     class Decision(models.TextChoices):
-        RELEASED = "released", _("released")
+        RELEASED = "released", pgettext_lazy("a held signature", "released")
         REFUSED = "refused", _("refused")
 
     letter = models.ForeignKey(Letter, models.CASCADE, related_name="holds", verbose_name=_("letter"))
