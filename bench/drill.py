@@ -1,7 +1,7 @@
 """
 `make drill`: real workers, PostgreSQL and broker, killed and cut off while letters go to a mail server that misbehaves.
 
-    make drill                        every drill, 10 to 12 minutes
+    make drill                        every drill, some 10 minutes
     make drill DRILLS="kills clock"   only these
 """
 

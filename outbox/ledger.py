@@ -69,7 +69,7 @@ class PostgresLedger(Ledger):
     """
     The same, prepared, over a connection of its own on which the server works meanwhile.
 
-    psycopg's cursors wait for each statement, and cost more than all else that is done for a mail.
+    psycopg's cursors wait for each statement.
     """
 
     def __init__(self) -> None:

@@ -116,8 +116,8 @@ def _encoded_words(text: str, first_line: int) -> Iterator[str]:
     """
     Yield the encoded words of `text`, one a line, the first in `first_line` characters.
 
-    Each stands for whole characters (RFC 2047, 5). Ours, since the email package takes longer for a name than all else
-    of a letter does.
+    Each stands for whole characters (RFC 2047, 5). Ours, since the email package takes nearly half as long for one name
+    as all else of a letter takes together.
     """
     room, word = _octets(first_line), b""
     for character in text:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
@@ -152,3 +153,11 @@ def test_the_hour_of_the_organisers_mail_may_be_none(read, given, hour):
 def test_another_hour_of_the_organisers_mail_is_refused(read, hour):
     with pytest.raises(ImproperlyConfigured, match="DIGEST_HOUR"):
         read(**PRODUCTION, DIGEST_HOUR=hour)
+
+
+def test_every_app_of_ours_goes_into_the_image():
+    let_in = (settings.BASE_DIR / ".dockerignore").read_text().split()
+
+    ours = [app.name for app in apps.get_app_configs() if Path(app.path).parent == settings.BASE_DIR]
+    assert ours
+    assert [name for name in ours if f"!{name}" not in let_in] == []
