@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from parler.models import TranslatableModel
 
+from campaign.editions import new_edition
 from campaign.models import (
     Activist,
     Alias,
@@ -166,7 +167,10 @@ def load(folder: Path) -> Report:
         loader.read()
     if loader.problems:
         raise CampaignFolderError(loader.problems)
-    return loader.write()
+    report = loader.write()
+    if not report.changed_nothing:
+        new_edition()
+    return report
 
 
 def _is_passed_over(name: str) -> bool:

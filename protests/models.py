@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q
+from django.db.models import Exists, F, OuterRef, Prefetch, Q
 from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
@@ -25,6 +25,8 @@ from protests import hours, wording
 
 # An unconfirmed signature is forgotten after this; the mailed link works no longer.
 CONFIRM_WITHIN = timedelta(days=7)
+# A count of signatures that is older says so.
+TALLY_IS_OLD_AFTER = timedelta(minutes=2)
 # How long the mailed link opens the receipt.
 RECEIPT_FOR = timedelta(days=180)
 # A letter in these states goes nowhere any more, unless an organiser sends it again.
@@ -71,9 +73,8 @@ class LetterQuerySet(Pausable, OfStrikeQuerySet):
         return self.filter(closed_at__lte=timezone.now()).exclude(Exists(forgotten))
 
     def with_signed(self) -> Self:
-        """Add `signed`: how many signatures stand under each letter."""
-        stands = Q(signatures__confirmed_at__isnull=False, signatures__withdrawn_at=None)
-        return self.annotate(signed=Count("signatures", filter=stands))
+        """Read with each letter its `tally`: how many signatures stood under it when they were last counted."""
+        return self.select_related("tally")
 
 
 class Letter(TranslatableModel):
@@ -558,6 +559,24 @@ class Signature(models.Model):
     def expired(cls) -> models.QuerySet[Any]:
         """Signatures that nobody confirmed in time."""
         return cls.objects.filter(confirmed_at=None, created_at__lt=timezone.now() - CONFIRM_WITHIN)
+
+
+class Tally(models.Model):
+    """How many signatures stood under a letter when protests.tallying last counted. No signer writes or locks it."""
+
+    not_personal = ALL
+
+    letter = models.OneToOneField(Letter, models.CASCADE, primary_key=True, related_name="tally")
+    signed = models.PositiveIntegerField()
+    counted_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.signed)
+
+    @property
+    def is_old(self) -> bool:
+        """Whether a reader should be told when this was."""
+        return self.counted_at < timezone.now() - TALLY_IS_OLD_AFTER
 
 
 class ConfirmationMail(OutgoingMail):
