@@ -65,7 +65,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure letters per second.")
     parser.add_argument("--only", default="", help="these rows alone, such as ours1,a")
     parser.add_argument("--quick", action="store_true", help="one short run")
-    parser.add_argument("--rounds", type=int, default=0, help="how many runs (3, or 1 with --quick)")
+    parser.add_argument("--rounds", type=int, default=0, help="how many runs (5, or 1 with --quick)")
     return parser.parse_args()
 
 
@@ -74,8 +74,8 @@ def measured(options: argparse.Namespace, env: dict[str, str]) -> int:
     command = [
         *(sys.executable, "manage.py", "measure_throughput", "--skip-checks"),
         f"--only={options.only}",
-        f"--rounds={options.rounds or (1 if options.quick else 3)}",
-        f"--seconds={1.5 if options.quick else 3}",
+        f"--rounds={options.rounds or (1 if options.quick else 5)}",
+        f"--seconds={1.5 if options.quick else 2}",
         f"--json={Path(os.environ.get('VAR_DIR', ROOT / 'var'), 'bench.json').resolve()}",
     ]
     process = subprocess.Popen(command, cwd=ROOT, env=env, preexec_fn=end_with_the_tests)  # noqa: PLW1509

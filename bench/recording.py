@@ -24,6 +24,8 @@ from typing import Any
 _MESSAGE_ID = re.compile(rb"(?im)^message-id:\s*(<[^>\r\n]+>)")
 _PATH = re.compile(r"<([^>]*)>")
 LONGEST_LINE = 1024 * 1024
+# So many refusals in a row a recipient may get by chance: five would have its letters rest for longer than a drill.
+IN_A_ROW = 3
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Server:
         self.port = port
         self.manners = Manners()
         self.chance = random.Random(port)  # noqa: S311 - no secret
+        self.in_a_row: Counter[str] = Counter()  # refusals of a recipient
         self._turn = 0.0
         self._record = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._server: asyncio.Server | None = None
@@ -143,10 +146,12 @@ class Conversation:
         manners = self.server.manners
         if address == manners.refuse:
             answer = "550 5.1.1 No such mailbox"
-        elif self.server.chance.random() < manners.put_off:
+        elif self.server.in_a_row[address] < IN_A_ROW and self.server.chance.random() < manners.put_off:
             answer = "451 4.7.1 Greylisted, come again later"
+            self.server.in_a_row[address] += 1
         else:
             answer = "250 2.1.5 OK"
+            self.server.in_a_row[address] = 0
             self.rcpt_tos.append(address)
         self.server.write_down("rcpt", mail_from=self.mail_from, to=address, code=int(answer[:3]))
         await self._answer(answer)

@@ -267,7 +267,7 @@ DKIM_KEYS = [
 ]
 DKIM_DOMAIN = in_ascii(env.str("DKIM_DOMAIN", default="") or MAIL_FROM.rpartition("@")[2])
 # Each mail's bounces come back to an address of its own below this domain; empty: to MAIL_FROM, and nobody takes them.
-BOUNCE_DOMAIN = env.str("BOUNCE_DOMAIN", default=MAIL_FROM.rpartition("@")[2]).strip()
+BOUNCE_DOMAIN = in_ascii(env.str("BOUNCE_DOMAIN", default=MAIL_FROM.rpartition("@")[2]))
 BOUNCE_PORT = env.int("BOUNCE_PORT", default=PORT + 2000)
 OUTBOX_LEASE_SECONDS = env.int("OUTBOX_LEASE_SECONDS", default=300)
 OUTBOX_SMTP_TIMEOUT_SECONDS = env.int("OUTBOX_SMTP_TIMEOUT_SECONDS", default=60)
@@ -299,6 +299,8 @@ PARLER_LANGUAGES = {
 # Pages prefetch translations; a cache in each process would go on showing the text before a correction.
 PARLER_ENABLE_CACHING = False
 LOCALE_PATHS = [BASE_DIR / "locale"]
+# How English writes dates; the other languages keep Django's ways.
+FORMAT_MODULE_PATH = ["config.formats"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")

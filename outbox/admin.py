@@ -13,7 +13,7 @@ from outbox.confirming import confirmed
 from outbox.models import OutgoingMailQuerySet, TrialLetter
 
 ANSWER_SHOWN = 80
-HIDDEN = {"token", "token_hash", "recipient_tag", "lease"}
+HIDDEN = {"id", "token", "token_hash", "recipient_tag", "lease", "leased_until"}
 
 
 class OutgoingMailAdmin(admin.ModelAdmin):
@@ -48,6 +48,12 @@ class OutgoingMailAdmin(admin.ModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_readonly_fields(request, obj)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Say on top what the mail is; without buttons to save what nobody can change."""
+        if mail := context.get("original"):
+            context |= {"subtitle": self.describe(mail), "show_save": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @confirmed(
         description=_("Send again what was refused, failed or is in doubt"),

@@ -49,7 +49,8 @@ SMALLEST_CLAIM, LARGEST_CLAIM = 20, 400
 TURN_SECONDS = 1.0
 # Seconds after which a run hands over to the next, so that one queue does not keep a worker from the others.
 RUN_SECONDS = 10
-# Breaks in the middle of a message, one after the other, after which the server counts as unavailable.
+# Breaks in the middle of a message, or messages without an answer, one after the other, after which the server counts
+# as unavailable.
 BREAKS = 3
 # Columns that sending writes and does not read: to load ten thousand times what is not used takes its time.
 _WRITTEN_ALONE = (
@@ -65,9 +66,9 @@ _WRITTEN_ALONE = (
 LONGEST_BACKOFF = timedelta(hours=4)
 
 
-def send_due(*some: Queue) -> bool:
+def send_due(*some: Queue) -> Queue | None:
     """
-    Send what is due in these queues, for RUN_SECONDS at the most. Return whether there may be more to send at once.
+    Send what is due in these queues, for RUN_SECONDS at the most. Return whose turn is next if there may be more.
 
     The queues take turns claim by claim: who has just signed does not wait for ten thousand letters. Must not run in
     a transaction: what happened to a mail has to be committed mail by mail.
@@ -78,7 +79,7 @@ def send_due(*some: Queue) -> bool:
         gate.pass_or_raise()
     except Unavailable as error:
         logger.warning("Nothing is sent: %s", error)
-        return False
+        return None
     deadline = time.monotonic() + RUN_SECONDS
     turns = deque((queue, SMALLEST_CLAIM) for queue in some)
     with leases.hold() as lease, open_ledger() as ledger, Connection() as connection:
@@ -90,13 +91,13 @@ def send_due(*some: Queue) -> bool:
             except Unavailable as error:
                 logger.warning("%s: the mail server is not available: %s", queue.__name__, error)
                 _release(queue, lease, after=_backoff(1))
-                return False
+                return None
             finally:
                 _release(queue, lease)
             if mails:
                 quick = time.monotonic() - began < TURN_SECONDS / 2
                 turns.append((queue, min(size * 2, LARGEST_CLAIM) if quick else SMALLEST_CLAIM))
-    return bool(turns)
+    return turns[0][0] if turns else None
 
 
 def settle_expired(queue: Queue) -> None:
@@ -115,7 +116,11 @@ def claim(queue: Queue, size: int, lease: str) -> list[Any]:
     with transaction.atomic():
         keys = choose(queue, size)
         waiting = queue._default_manager.filter(pk__in=keys, state__in=WAITING)  # whatever chose them
-        if not keys or not waiting.update(state=State.SENDING, lease=lease, leased_until=_lease_end()):
+        # For how long its turn had come was our doing, not the server's: it does not count towards giving up.
+        now = timezone.now()
+        since = F("deferred_since") + (now - F("next_attempt_at"))
+        held = {"state": State.SENDING, "lease": lease, "leased_until": _lease_end()}
+        if not keys or not waiting.update(**held, deferred_since=since, next_attempt_at=now):
             return []
     return list(queue.for_composing().defer(*_WRITTEN_ALONE).filter(pk__in=keys, lease=lease, state=State.SENDING))
 
@@ -156,6 +161,7 @@ class _Sending:
         self._mails: Iterator[OutgoingMail] = iter(())
         self._ahead: _Message | _Outcome | Exception | None = None  # composed while a commit was under way
         self._handed: _Message | None = None
+        self._silences = 0  # messages without an answer, one after the other
         self._enough = False  # an answer changed the pace: the rest is to be chosen anew
 
     def run(self, mails: Iterable[OutgoingMail], deadline: float) -> None:
@@ -209,6 +215,9 @@ class _Sending:
         """Hand one message over, after writing down the last. Raises Unavailable, or Broken once recorded."""
         self._connection.announce(message.mail_from, message.rcpt_to)
         last = self._answer()
+        if last and self._silences >= BREAKS:  # each of them waits for a person: not the whole queue
+            self._write_down(last)
+            raise Unavailable(last.reply)
         try:
             self._connection.go_ahead()
             self._connection.body(message.content)
@@ -245,9 +254,11 @@ class _Sending:
         if message is None:
             return None
         handed_over = {"handing_over_at": F("handing_over_at")}
+        silences, self._silences = self._silences, 0
         try:
             reply = self._connection.answer()
         except InDoubt as error:
+            self._silences = silences + 1
             return _Outcome(message.mail, State.IN_DOUBT, str(error), columns=handed_over)
         except Refused as refused:
             return _refused(message, refused.reply)
@@ -282,9 +293,12 @@ class _Sending:
         The server's answer is known to nobody else: while the database restarts, it is tried again for a while.
         """
         for outcome in filter(None, outcomes):
+            recorded = None
             for wait in (0.2, 1, 2, 4, 8, None):
                 try:
-                    self._note(outcome, recorded=_record(self._lease, outcome) == 1)
+                    if recorded is None:
+                        recorded = _record(self._lease, outcome) == 1
+                    self._note(outcome, recorded=recorded)
                     break
                 except (OperationalError, InterfaceError):
                     if wait is None:

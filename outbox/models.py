@@ -141,7 +141,7 @@ class OutgoingMail(models.Model):
     # Since when the server puts it off: from here the engine counts the days after which it gives up.
     deferred_since = models.DateTimeField(_("put off since"), null=True, editable=False)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, editable=False)
-    message_id = models.CharField("Message-ID", max_length=255, default=new_message_id, unique=True, editable=False)
+    message_id = models.CharField("Message-ID", max_length=255, default=new_message_id, editable=False)
     # The worker that holds the row, and until when it may be believed to live.
     lease = models.CharField(max_length=32, blank=True, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
@@ -180,6 +180,8 @@ class OutgoingMail(models.Model):
     class Meta:
         abstract = True
         constraints = [
+            # Not `unique=True`: PostgreSQL would get a second index, for LIKE, to write each letter to.
+            models.UniqueConstraint(fields=["message_id"], name="%(app_label)s_%(class)s_message_id_once"),
             models.CheckConstraint(
                 condition=Q(state__in=[s.value for s in State]), name="%(app_label)s_%(class)s_state_is_known"
             ),

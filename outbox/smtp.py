@@ -110,6 +110,9 @@ class Connection:
             if settings.EMAIL_HOST_USER:
                 smtp.login(settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD)
             smtp.ehlo_or_helo_if_needed()
+        except UnicodeError as error:  # its words hold a part of the password
+            self.drop()
+            raise Unavailable("SMTP cannot use the host, the user or the password in EMAIL_URL.") from error
         except (smtplib.SMTPException, OSError) as error:
             self.drop()
             raise Unavailable(_words(error)) from error
@@ -147,6 +150,7 @@ class Connection:
         """Wait until the server is ready for the announced message. Raises Unavailable, Refused or Broken."""
         mail, rcpt, data = self._envelope
         self._begin(mail)
+        refused = None
         try:
             refused = self._refusal(self._ask(rcpt), "2")
             if refused and refused.code != 421 and self._announced:
@@ -160,7 +164,8 @@ class Connection:
                 self._read()
         except (smtplib.SMTPException, OSError) as error:
             self.drop()
-            raise Broken(_words(error)) from error
+            if not refused:  # some servers hang up after a refusal, which stands
+                raise Broken(_words(error)) from error
         if refused:
             if refused.code == 421:
                 self.drop()
@@ -245,8 +250,8 @@ def _hung_up(sock: socket.socket) -> bool:
 
 
 def _kind(reply: Reply) -> str:
-    """Return the first digit of a reply's code; smtplib gives the code -1 to what is no reply at all."""
-    return str(reply.code)[0]
+    """Return the first digit of a code, or nothing: smtplib takes any number for a code, and -1 stands for no reply."""
+    return str(reply.code)[0] if 100 <= reply.code <= 599 else ""
 
 
 def _dot_stuffed(content: bytes) -> bytes:

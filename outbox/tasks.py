@@ -30,8 +30,8 @@ class Bell(DjangoTask):
 @shared_task(base=Bell, expires=60)
 def send(queue: str = "") -> None:
     """Send what is due, first in the queue with the label `app.model`, in turns with all others."""
-    if engine.send_due(*sorted(queues(), key=lambda model: model._meta.label_lower != queue)):
-        send.delay()
+    if following := engine.send_due(*sorted(queues(), key=lambda model: model._meta.label_lower != queue)):
+        send.delay(following._meta.label_lower)
 
 
 @shared_task(base=Bell)

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, QuerySet
 from django.forms.models import BaseInlineFormSet
@@ -14,8 +15,9 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
@@ -25,12 +27,12 @@ from campaign.admin import PublishedAdmin, SafeAddresses
 from campaign.countries import country_choices, country_name
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
-from outbox.models import WAITING, State
+from outbox.models import State
 from privacy.addresses import address_tag
 from protests import handover
 from protests.addressing import recipients
 from protests.emails import papers
-from protests.forecasting import forecast
+from protests.forecasting import Forecast, forecast
 from protests.forms import CountryForm, HandoverForm
 from protests.models import (
     Addressee,
@@ -47,6 +49,7 @@ from protests.models import (
     TargetCountry,
     TargetQuerySet,
 )
+from protests.pacing import why_waiting
 from protests.wording import fill
 
 # Of a letter with such an addressee, nobody's letter goes nowhere.
@@ -86,6 +89,12 @@ def _all_paused() -> str:
 
 def _paused(row: Letter | Target) -> str:
     return _("Paused since %(date)s.") % {"date": _date_time(row.paused_at)} if row.paused_at else ""
+
+
+def _queue(row: Letter | Target, ahead: Forecast) -> SafeString:
+    """Say what holds all of it back and what the forecast is, a sentence a line."""
+    sentences = filter(None, [_all_paused(), _paused(row), *ahead.sentences()])
+    return format_html_join(SafeString("<br>"), "{}", ((sentence,) for sentence in sentences))
 
 
 class Paused:
@@ -227,7 +236,7 @@ class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
     def queue(self, letter: Letter) -> Any:
         if letter.pk is None:
             return _("None yet.")
-        return " ".join(filter(None, [_all_paused(), _paused(letter), str(forecast(letter=letter))]))
+        return _queue(letter, forecast(letter=letter))
 
     @admin.display(description=_("signatures"), ordering="tally__signed")
     def signed(self, letter: Letter) -> int | None:
@@ -397,7 +406,7 @@ class SuspendedFilter(admin.SimpleListFilter):
 
 @admin.register(Target)
 class TargetAdmin(Paused, PacedList, SafeAddresses, TranslatableAdmin):
-    list_display = ("name", "email", "trouble", "pace", "country_names")
+    list_display = ("name", "trouble", "pace", "email", "country_names")
     list_filter = (SuspendedFilter, TargetLetterFilter)
     search_fields = ("name", "email", "slug")
     prepopulated_fields = {"slug": ("name",)}
@@ -408,9 +417,13 @@ class TargetAdmin(Paused, PacedList, SafeAddresses, TranslatableAdmin):
             _("Pace"),
             {
                 "fields": ("daily_cap", "spacing_seconds", ("opens_at", "closes_at"), "time_zone"),
-                "description": _(
-                    "How fast its letters leave; the others wait, and none is lost. What several targets at one mail "
-                    "domain share is set under “Mail domains”."
+                "description": format_lazy(
+                    "{} {}",
+                    _(
+                        "How fast its letters leave; the others wait, and none is lost. What several targets at one "
+                        "mail domain share is set under “Mail domains”."
+                    ),
+                    _("To hold them all back, select the target in its list and choose “Pause”."),
                 ),
             },
         ),
@@ -434,7 +447,9 @@ class TargetAdmin(Paused, PacedList, SafeAddresses, TranslatableAdmin):
             # What the page that was read says, not the opposite of what is: a second press changes nothing.
             if request.POST.get("act") == "resume":
                 MailDomain.objects.of_all().resume()
-                done = _("All letters leave again, at their pace.")
+                done = _(
+                    "The pause of all letters is over. They leave at their pace, unless something else holds them."
+                )
             else:
                 MailDomain.pause_all()
                 done = _("All letters are paused.")
@@ -481,10 +496,10 @@ class TargetAdmin(Paused, PacedList, SafeAddresses, TranslatableAdmin):
         return ngettext("%(cap)d a day", "%(cap)d a day", cap) % {"cap": cap} if cap else str(_("no limit"))
 
     @admin.display(description=_("letters that wait"))
-    def queue(self, target: Target) -> str:
+    def queue(self, target: Target) -> Any:
         if target.pk is None:
-            return str(_("None yet."))
-        return " ".join(filter(None, [_all_paused(), _paused(target), str(forecast(target=target))]))
+            return _("None yet.")
+        return _queue(target, forecast(target=target))
 
     @confirmed(
         description=_("The address is right: send its letters again"),
@@ -499,7 +514,10 @@ class TargetAdmin(Paused, PacedList, SafeAddresses, TranslatableAdmin):
 
     @confirmed(
         description=_("Its server works again: do not wait for the next trial"),
-        question=_("The servers of these targets refused several letters in a row. Their letters will leave at once."),
+        question=_(
+            "The servers of these targets refused several letters in a row. Their letters leave again at their pace, "
+            "without waiting for a trial."
+        ),
         changes=TargetQuerySet.refusing,
     )
     def try_now(self, request: HttpRequest, queryset: TargetQuerySet) -> int:
@@ -618,9 +636,19 @@ class SignatureAdmin(LookOnly, admin.ModelAdmin):
         return format_html('<a href="{}?signature__id__exact={}">{}</a>', url, signature.pk, counts)
 
 
+class ExplainedList(ChangeList):
+    """The letters of a page of the list, with what holds them back."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        reasons = why_waiting(self.result_list)
+        for mail in self.result_list:
+            mail.held_up_by = reasons.get(mail.pk)
+
+
 @admin.register(Delivery)
 class DeliveryAdmin(PacedList, OutgoingMailAdmin):
-    list_display = ("created_at", "state", "held_up", "target", "signature", "answer")
+    list_display = ("created_at", "state", "held_up", "target", "answer", "signature")
     list_filter = (*OutgoingMailAdmin.list_filter, DeliveryLetterFilter, "target")
     list_select_related = ("target__breaker", "signature__letter")
     search_fields = (*OutgoingMailAdmin.search_fields, "target__name")
@@ -628,24 +656,25 @@ class DeliveryAdmin(PacedList, OutgoingMailAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return super().get_queryset(request).prefetch_related("signature__letter__translations")
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ExplainedList
+
     def about(self, mail: Delivery) -> str:
         return f"{mail.target}: {mail.signature.letter}"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["target", "signature", "state", "held_up", *super().get_readonly_fields(request, obj)]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return list(dict.fromkeys(self.get_readonly_fields(request, obj)))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         return lookup == "signature__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
     @admin.display(description=_("held up"), empty_value="")
-    def held_up(self, mail: Delivery) -> Any:
-        if mail.state not in WAITING:
-            return None
-        breaker = getattr(mail.target, "breaker", None)
-        why = [
-            mail.signature.letter.paused_at and _("the letter is paused"),
-            mail.target.paused_at and _("the target is paused"),
-            mail.target.suspended_at and _("the target's address is suspended"),
-            breaker and breaker.trial_at and _("the target's server refuses letters"),
-        ]
-        return next(filter(None, why), None)
+    def held_up(self, mail: Any) -> str | None:
+        reason = mail.held_up_by if hasattr(mail, "held_up_by") else why_waiting([mail]).get(mail.pk)
+        return reason.short if reason else None
 
 
 @admin.register(ConfirmationMail)

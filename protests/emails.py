@@ -16,6 +16,7 @@ from campaign.models import Campaign
 from outbox.messages import PlainText, Withdrawn, composes, one_line, plain_text, render_text
 from outbox.models import State
 from protests.addressing import recipients
+from protests.forecasting import forecast
 from protests.models import (
     CONFIRM_WITHIN,
     ConfirmationMail,
@@ -178,6 +179,9 @@ def digest(mail: Digest) -> PlainText:
             "until": mail.until,
             "now": timezone.now(),
             "report": told,
+            # With what is held back, and why: a pause that everybody has forgotten is told every day.
+            "outlook": list(forecast().sentences()) if told.waiting or told.put_off else [],
+            "waiting_link": _deliveries(State.QUEUED),
             "troubles": _troubles(told),
             "in_doubt_link": _deliveries(State.IN_DOUBT),
             "suspended_link": f"{settings.BASE_URL}{reverse('admin:protests_target_changelist')}?suspended=yes",

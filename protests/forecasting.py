@@ -48,9 +48,9 @@ class Forecast:
     held_back: list[tuple[str, int]]
 
     def __str__(self) -> str:
-        return " ".join(self._sentences())
+        return " ".join(self.sentences())
 
-    def _sentences(self) -> Iterator[str]:
+    def sentences(self) -> Iterator[str]:
         if not self.waiting and not self.held_back:
             yield _("No letter waits.")
         count = {"count": _number(self.waiting)}
@@ -137,8 +137,13 @@ def _reckon(queues: list[Queue], shared: dict[str, Limit], now: datetime) -> Non
         todo = [queue for queue in queues if left[queue.pace.pk]]
         if not todo:
             return
-        common = {name: _of_domain(limit, first=not number) for name, limit in shared.items()}
-        room = {queue.pace.pk: _of_target(queue, now, number) for queue in todo}
+        seconds = {queue.pace.pk: _seconds(queue.pace, now, number) for queue in todo}
+        room = {queue.pace.pk: _room(queue.limit, seconds[queue.pace.pk], first=not number) for queue in todo}
+        common = {}
+        for name, limit in shared.items():
+            # As if the hours of all its targets were the same.
+            longest = max((seconds[queue.pace.pk] for queue in todo if name in queue.pace.domains), default=0)
+            common[name] = _room(limit, longest, first=not number)
         # Who needs least first, each an equal share of what is left: what one does not use is for the others.
         todo.sort(key=lambda queue: min(left[queue.pace.pk], room[queue.pace.pk]))
         members = Counter(name for queue in todo for name in queue.pace.domains)
@@ -155,23 +160,21 @@ def _reckon(queues: list[Queue], shared: dict[str, Limit], now: datetime) -> Non
                 queue.empty_on = _date(queue.pace, now, number)
 
 
-def _of_target(queue: Queue, now: datetime, number: int) -> int:
-    """Return how many letters may leave for a target on that day, counted from today."""
-    pace, limit = queue.pace, queue.limit
+def _seconds(pace: Pace, now: datetime, number: int) -> float:
+    """Return for how long letters may leave for a target on that day, counted from today."""
     opens, closes = hours.window(_date(pace, now, number), pace.time_zone, pace.opens_at, pace.closes_at)
     if not number:
         opens = max(opens, now)
     # In absolute time: where the clock is set forward, an hour is missing.
-    seconds = closes.timestamp() - opens.timestamp()
-    if seconds <= 0:
+    return max(0.0, closes.timestamp() - opens.timestamp())
+
+
+def _room(limit: Limit, seconds: float, *, first: bool) -> int:
+    """Return how many letters a limit lets leave in that time of a day."""
+    if not seconds:
         return 0
-    room = NO_LIMIT if limit.daily_cap is None else limit.daily_cap - (0 if number else limit.taken)
-    return max(0, min(room, _one_by_one(seconds, limit.spacing_seconds)))
-
-
-def _of_domain(limit: Limit, *, first: bool) -> int:
     room = NO_LIMIT if limit.daily_cap is None else limit.daily_cap - (limit.taken if first else 0)
-    return max(0, min(room, _one_by_one(hours.DAY_SECONDS, limit.spacing_seconds)))
+    return max(0, min(room, _one_by_one(seconds, limit.spacing_seconds)))
 
 
 def _one_by_one(seconds: float, spacing: int) -> int:

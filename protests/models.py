@@ -336,11 +336,13 @@ class Breaker(models.Model):
     @classmethod
     def note(cls, target: Target, words: str) -> "Breaker":
         """Count one more refusal by the target's server."""
-        rows = cls.objects.filter(target=target)
-        changed = rows.update(refusals=F("refusals") + 1, refused_at=timezone.now(), words=words)
-        if not changed:
-            cls.objects.get_or_create(target=target, defaults={"words": words})
-        return rows.get()
+        breaker, new = cls.objects.get_or_create(target=target, defaults={"words": words})
+        if not new:  # nor written again if an organiser has deleted it meanwhile
+            breaker.refusals, breaker.refused_at, breaker.words = breaker.refusals + 1, timezone.now(), words
+            cls.objects.filter(target=target).update(
+                refusals=F("refusals") + 1, refused_at=breaker.refused_at, words=words
+            )
+        return breaker
 
 
 def next_trial(refusals: int, refused_at: datetime) -> datetime | None:
@@ -700,9 +702,11 @@ class Delivery(OutgoingMail):
             self.target._state.fields_cache["breaker"] = None
         if state not in {State.DEFERRED, State.BOUNCED, State.FAILED}:
             return False
-        code, reply = Delivery.objects.values_list("reply_code", "reply").get(pk=self.pk)
-        if code is None:
+        answered = Delivery.objects.filter(pk=self.pk, reply_code__isnull=False)
+        answer = answered.values_list("reply_code", "reply").first()
+        if answer is None:
             return False
+        code, reply = answer
         breaker = Breaker.note(self.target, f"{code} {reply}".strip())
         self.target._state.fields_cache["breaker"] = breaker
         return breaker.trial_at is not None
@@ -744,8 +748,8 @@ class Digest(OutgoingMail):
     """The organisers' mail of a day: what became of the letters. It holds nothing of any supporter."""
 
     day = models.DateField(_("day"), unique=True, editable=False)
-    since = models.DateTimeField(_("from"), editable=False)
-    until = models.DateTimeField(_("until"), editable=False)
+    since = models.DateTimeField(_("beginning"), editable=False)
+    until = models.DateTimeField(_("end"), editable=False)
 
     not_personal: ClassVar = OutgoingMail.not_personal_mail | {"day", "since", "until"}
 

@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Case, Count, DateTimeField, JSONField, OuterRef, QuerySet, Subquery, Value, When
@@ -115,6 +115,13 @@ class Held:
 
     def since(self, day: datetime) -> int:
         return self.sending + sum(at >= day for at in self.handed_over)
+
+
+class Reason(NamedTuple):
+    """What holds a letter back: in few words for organisers, and as its signer is told."""
+
+    short: str
+    told: str
 
 
 Helds = dict[int, Held]
@@ -247,15 +254,19 @@ def looked_at(
         last = Case(When(spacing_seconds__gt=0, then=last))
     found: Any = Keys(due) if due is not None else Value(None, JSONField())
     rows = Target.objects.order_by().filter(pk__in=by_pk).annotate(day=Case(*days, output_field=DateTimeField()))
-    for pk, taken, settled, keys in rows.values_list("pk", count, last, found):
-        pace, mine = by_pk[pk], held.get(pk, NOTHING)
+    read = {pk: columns for pk, *columns in rows.values_list("pk", count, last, found)}
+    # In the order that was given, by lot: in the table's own, the last targets would get what the others leave.
+    for pk, pace in by_pk.items():
+        if pk not in read:
+            continue
+        (taken, settled, keys), mine = read[pk], held.get(pk, NOTHING)
         limit = Limit(pace.daily_cap, pace.spacing_seconds, taken or 0, settled)
         limit.note(mine.since(began[pace.time_zone]), max(mine.handed_over, default=None))
         yield pace, limit, keys or []
 
 
-def why_waiting(deliveries: Iterable[Delivery]) -> dict[int, str]:
-    """Say of each letter that waits what holds it back, if anything does; read with Delivery.for_composing()."""
+def why_waiting(deliveries: Iterable[Delivery]) -> dict[int, Reason]:
+    """Say of each letter that waits what holds it back, if anything does; read with target, breaker and letter."""
     waiting = [delivery for delivery in deliveries if delivery.state in WAITING]
     if not waiting:
         return {}
@@ -272,43 +283,54 @@ def why_waiting(deliveries: Iterable[Delivery]) -> dict[int, str]:
     return {pk: reason for pk, reason in reasons.items() if reason}
 
 
-def _why(delivery: Delivery, pace: Pace, limit: Limit, shared: dict[str, Limit], now: datetime) -> str:
+def _why(delivery: Delivery, pace: Pace, limit: Limit, shared: dict[str, Limit], now: datetime) -> Reason | None:
     limits = [limit, *(shared[name] for name in pace.domains if name in shared)]
     reasons = [
         *_held_by_organisers(delivery, limits, shared.get(MailDomain.EVERY)),
         *_held_by_the_clock(pace, now),
         *_held_by_limits(limits),
     ]
-    return next(iter(reasons), "")
+    return next(iter(reasons), None)
 
 
-def _held_by_organisers(delivery: Delivery, limits: list[Limit], every: Limit | None) -> Iterator[str]:
+def _held_by_organisers(delivery: Delivery, limits: list[Limit], every: Limit | None) -> Iterator[Reason]:
     if every and every.daily_cap == 0:
-        yield _("The organisers have paused all letters for now.")
+        yield Reason(_("all letters are paused"), _("The organisers have paused all letters for now."))
     if delivery.signature.letter.paused_at:
-        yield _("The organisers have paused this letter for now.")
-    if delivery.target.paused_at or any(limit.daily_cap == 0 for limit in limits):
-        yield _("The organisers have paused letters to this addressee for now.")
+        yield Reason(_("the letter is paused"), _("The organisers have paused this letter for now."))
+    to_addressee = _("The organisers have paused letters to this addressee for now.")
+    if delivery.target.paused_at:
+        yield Reason(_("the target is paused"), to_addressee)
+    if any(limit.daily_cap == 0 for limit in limits):
+        yield Reason(_("the mail domain is paused"), to_addressee)
     if delivery.target.suspended_at:
-        yield _("This address refused a letter. The organisers look into it; until then yours waits.")
+        told = _("This address refused a letter. The organisers look into it; until then yours waits.")
+        yield Reason(_("the target's address is suspended"), told)
 
 
-def _held_by_the_clock(pace: Pace, now: datetime) -> Iterator[str]:
+def _held_by_the_clock(pace: Pace, now: datetime) -> Iterator[Reason]:
     if pace.trial_at and now < pace.trial_at:
-        yield _(
+        told = _(
             "The addressee's server has refused several letters in a row, so we leave it alone for a while. We try "
             "again after %(time)s."
         ) % {"time": date_format(timezone.localtime(pace.trial_at), "DATETIME_FORMAT")}
+        yield Reason(_("the target's server refuses letters"), told)
     if pace.opens_at and pace.closes_at and not hours.is_open(now, pace.time_zone, pace.opens_at, pace.closes_at):
-        yield _("Letters to this addressee leave between %(opens)s and %(closes)s, by the clock there (%(zone)s).") % {
+        told = _("Letters to this addressee leave between %(opens)s and %(closes)s, by the clock there (%(zone)s).") % {
             "opens": time_format(pace.opens_at, "TIME_FORMAT"),
             "closes": time_format(pace.closes_at, "TIME_FORMAT"),
             "zone": pace.time_zone,
         }
+        yield Reason(_("outside the sending hours"), told)
 
 
-def _held_by_limits(limits: list[Limit]) -> Iterator[str]:
+def _held_by_limits(limits: list[Limit]) -> Iterator[Reason]:
     if any(limit.daily_cap is not None and limit.taken >= limit.daily_cap for limit in limits):
-        yield _("As many letters as may leave for it in a day have left today. Yours goes on one of the next days.")
+        told = _(
+            "As many letters as may leave in a day have left today. Yours waits for its turn on one of the days to "
+            "come."
+        )
+        yield Reason(_("the letters of this day have left"), told)
     elif any(limit.spacing_seconds for limit in limits):
-        yield _("Letters to this addressee leave one by one, with some time between them.")
+        told = _("Letters to this addressee leave one by one, with some time between them.")
+        yield Reason(_("time between letters"), told)

@@ -55,20 +55,20 @@ def tell_signers() -> int:
     A signer hears of it once, however many of the letters do not get through: the mail leads to the receipt, which
     shows all of them.
     """
-    told = 0
+    count = 0
     for pk in dict.fromkeys(untold()):
-        told += _tell(pk)
-        if told == AT_ONCE:
+        count += _tell(pk)
+        if count == AT_ONCE:
             break
-    if told:
+    if count:
         send.delay(ConfirmationMail._meta.label_lower)
-    return told
+    return count
 
 
 def untold() -> "QuerySet[Delivery, int]":
     """Return whom to tell, as keys of signatures: the longest waiting first, some perhaps twice."""
     now = timezone.now()
-    heard = ConfirmationMail.objects.filter(signature=OuterRef("signature"), bad_news=True)
+    heard = told().filter(signature=OuterRef("signature"))
     return (
         Delivery.objects.unsent()
         .filter(settled_at__gt=now - TELL_WITHIN, settled_at__lte=now - TELL_AFTER, signature__withdrawn_at=None)
@@ -77,6 +77,11 @@ def untold() -> "QuerySet[Delivery, int]":
         .order_by("settled_at")
         .values_list("signature", flat=True)
     )
+
+
+def told() -> "QuerySet[ConfirmationMail]":
+    """Return the mails with bad news; without those that did not leave, since it was none when their turn came."""
+    return ConfirmationMail.objects.filter(bad_news=True).exclude(state=State.CANCELLED)
 
 
 @transaction.atomic
@@ -90,7 +95,8 @@ def _tell(pk: int) -> bool:
     # Before the row is locked, as in signing.sign(): in the other order the two could wait for each other.
     capping.take_turns(mailbox)
     signature = found.select_for_update().first()
-    if signature is None or capping.has_had_enough(mailbox) or signature.mails.filter(bad_news=True).exists():
+    if signature is None or capping.has_had_enough(mailbox) or told().filter(signature=signature).exists():
         return False
+    signature.mails.filter(bad_news=True).delete()
     write_link(signature, mailbox, bad_news=True)
     return True

@@ -279,7 +279,7 @@ def receipt(request: HttpRequest, signature: Signature, code: str) -> HttpRespon
         "signature": signature,
         "letter": signature.letter,
         "code": code,
-        "letters": [(one, sheet, reasons.get(one.pk, "")) for one, sheet in zip(deliveries, sheets, strict=True)],
+        "letters": [(one, sheet, reasons.get(one.pk)) for one, sheet in zip(deliveries, sheets, strict=True)],
         "waiting": sum(delivery.state in WAITING for delivery in deliveries),
         "asked": asked,
         "unsent": unsent if stands else [],

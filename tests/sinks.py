@@ -51,12 +51,14 @@ class ScriptedSink:
         self.greeting: str | None = None
         self.delay = 0.0
         self.pipelining = True
+        self.auth = False  # whether it says that it takes a password
 
     async def handle_EHLO(self, server, session, envelope, hostname, responses):
         self.connections += 1
         session.host_name = hostname
         self._open = server
-        return [*responses[:-1], "250-PIPELINING", responses[-1]] if self.pipelining else responses
+        extensions = ["250-PIPELINING"] * self.pipelining + ["250-AUTH PLAIN"] * self.auth
+        return [*responses[:-1], *extensions, responses[-1]]
 
     async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address, options):
         if answer := self._answer(server, self.on_mail(address)):

@@ -31,8 +31,8 @@ class Migration(migrations.Migration):
                 ('reply_code', models.PositiveSmallIntegerField(editable=False, null=True, verbose_name='reply code')),
                 ('reply', models.CharField(blank=True, editable=False, max_length=500, verbose_name='reply')),
                 ('day', models.DateField(editable=False, unique=True, verbose_name='day')),
-                ('since', models.DateTimeField(editable=False, verbose_name='from')),
-                ('until', models.DateTimeField(editable=False, verbose_name='until')),
+                ('since', models.DateTimeField(editable=False, verbose_name='beginning')),
+                ('until', models.DateTimeField(editable=False, verbose_name='end')),
             ],
             options={
                 'verbose_name': "organisers' mail of a day",

@@ -303,7 +303,7 @@ def test_an_activist_page_shows_each_charge_with_its_state_and_history(client):
     UpdateFactory(title="Rosa sentenced").activists.add(activist)
     text = main(client, "/activists/rosa/")
     assert "Also spelt: Роза" in text
-    assert "Where it stands: sentenced to prison Aug. 24, 2011 Maximum sentence: 7 years" in text
+    assert "Where it stands: sentenced to prison 24 August 2011 Maximum sentence: 7 years" in text
     assert "Maximum sentence: 18 months" in text
     assert "Rosa sentenced" in text
     history = text[text.index("History, newest first") :]

@@ -139,7 +139,8 @@ def test_a_domain_in_other_letters_is_used_in_ascii(read):
         "letters@xn--bcher-kva.example.org",
         "xn--bcher-kva.example.org",
     )
-    assert read(**PRODUCTION, DKIM_DOMAIN="bücher.example.org")["DKIM_DOMAIN"] == "xn--bcher-kva.example.org"
+    for name in ("DKIM_DOMAIN", "BOUNCE_DOMAIN"):
+        assert read(**PRODUCTION, **{name: "bücher.example.org"})[name] == "xn--bcher-kva.example.org"
 
 
 @pytest.mark.parametrize(("given", "hour"), [({}, 7), ({"DIGEST_HOUR": "0"}, 0), ({"DIGEST_HOUR": " "}, None)])

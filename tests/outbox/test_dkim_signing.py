@@ -195,7 +195,7 @@ def test_what_leaves_is_signed(keys, sink):
 def test_a_key_that_is_missing_lets_nothing_leave_and_blames_no_letter(sink, settings, tmp_path, caplog):
     settings.DKIM_KEYS = [("gone", str(tmp_path / "gone.pem"))]
     mail = DeliveryFactory()
-    assert engine.send_due(Delivery) is False
+    assert engine.send_due(Delivery) is None
     mail.refresh_from_db()
     assert (mail.state, mail.attempts, sink.taken) == (State.QUEUED, 0, [])
     assert "gone.pem cannot be read: No such file" in caplog.text

@@ -13,7 +13,7 @@ from outbox import engine, leases, messages
 from outbox.bounces import address_for
 from outbox.ledger import open_ledger
 from outbox.models import State, queues
-from protests.models import ConfirmationMail, Delivery
+from protests.models import Breaker, ConfirmationMail, Delivery
 from tests.factories import ConfirmationMailFactory, DeliveryFactory, LetterTextFactory
 from tests.sinks import DROP, free_port
 
@@ -39,7 +39,7 @@ def states(queue=Delivery):
 def test_what_is_due_is_sent_and_recorded(sink, deliveries):
     one, two = deliveries(2)
 
-    assert engine.send_due(Delivery) is False
+    assert engine.send_due(Delivery) is None
 
     assert sorted(sink.message_ids()) == sorted([one.message_id, two.message_id])
     one.refresh_from_db()
@@ -130,13 +130,34 @@ def test_after_five_days_of_refusals_the_engine_gives_up(sink, deliveries):
     (mail,) = deliveries(1)
     sink.on_rcpt = lambda rcpt: "451 later"
 
-    engine.send_due(Delivery)
-    with time_machine.travel(timezone.now() + timedelta(days=5, minutes=1)):
-        engine.send_due(Delivery)
+    began = timezone.now()
+    with time_machine.travel(began, tick=False) as clock:
+        while mail.state in {State.QUEUED, State.DEFERRED}:
+            engine.send_due(Delivery)
+            mail.refresh_from_db()
+            clock.move_to(max(mail.next_attempt_at, timezone.now()))
+            Breaker.objects.all().delete()
 
-    mail.refresh_from_db()
     assert mail.state == State.FAILED
     assert mail.reply == "Given up after 5 days. Last answer: later"
+    assert timedelta(days=5) <= mail.settled_at - began < timedelta(days=5, hours=6)
+    assert mail.attempts > 20
+
+
+def test_the_wait_for_its_pace_does_not_count_towards_giving_up(sink, deliveries):
+    (mail,) = deliveries(1)
+    sink.on_rcpt = lambda rcpt: "451 later"
+    engine.send_due(Delivery)
+
+    with time_machine.travel(timezone.now() + timedelta(days=9), tick=False):
+        engine.claim(Delivery, 10, LEASE)  # by a worker that dies: no wait is left out twice
+        Delivery.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+        engine.send_due(Delivery)
+        mail.refresh_from_db()
+        put_off_for = timezone.now() - mail.deferred_since
+
+    assert (mail.state, mail.attempts) == (State.DEFERRED, 2)
+    assert timedelta(0) <= put_off_for < timedelta(minutes=2)
 
 
 def test_the_time_in_the_queue_does_not_count_towards_giving_up(sink, deliveries):
@@ -185,7 +206,7 @@ def test_without_a_server_nothing_is_lost_and_no_attempt_is_counted(deliveries, 
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
     deliveries(3)
 
-    assert engine.send_due(Delivery) is False
+    assert engine.send_due(Delivery) is None
 
     assert states() == [State.QUEUED] * 3
     assert set(Delivery.objects.values_list("attempts", "lease")) == {(0, "")}
@@ -223,6 +244,16 @@ def test_a_message_without_an_answer_waits_for_a_person(sink, deliveries):
 
     assert states() == [State.IN_DOUBT, State.ACCEPTED]
     assert len(sink.taken) == 2
+
+
+def test_a_server_that_answers_no_message_does_not_put_the_whole_queue_in_doubt(sink, deliveries):
+    deliveries(10)
+    sink.drop_after_taking = lambda rcpt: True
+
+    engine.send_due(Delivery)
+
+    assert states().count(State.IN_DOUBT) == engine.BREAKS
+    assert Delivery.objects.waiting().filter(next_attempt_at__gt=timezone.now()).count() == 10 - engine.BREAKS
 
 
 def test_a_person_can_send_a_doubtful_message_again_under_its_message_id(sink, deliveries):
@@ -487,7 +518,7 @@ def test_what_may_have_left_before_is_never_called_withdrawn_before_it_was_sent(
     assert Delivery.objects.all().cancel() == 0
 
     assert states() == [State.IN_DOUBT]
-    assert engine.send_due(Delivery) is False
+    assert engine.send_due(Delivery) is None
     assert len(sink.taken) == 1
 
 

@@ -11,8 +11,8 @@ pytestmark = pytest.mark.django_db
 def test_what_is_due_is_found_by_its_index():
     plan = Delivery.objects.filter(state__among=WAITING, next_attempt_at__lte=timezone.now()).explain()
 
-    # PostgreSQL knows better than to use it for an empty table.
-    assert "protests_delivery_due" in plan or "Seq Scan" in plan
+    # Another partial index holds the same rows; and PostgreSQL knows better than to use one for an empty table.
+    assert any(name in plan for name in ("protests_delivery_due", "protests_delivery_waits", "Seq Scan"))
 
 
 def test_states_written_into_the_statement_find_the_same_rows():

@@ -363,7 +363,7 @@ def test_a_live_instance_that_is_not_ready_sends_nothing_and_blames_no_mail(read
     mail = DeliveryFactory()
     due = mail.next_attempt_at
 
-    assert engine.send_due(Delivery) is False
+    assert engine.send_due(Delivery) is None
 
     mail.refresh_from_db()
     assert (sink.taken, sink.connections) == ([], 0)

@@ -127,6 +127,45 @@ def test_a_message_refused_after_its_dot_is_certainly_refused(sink, connection):
     assert refused.value.reply.code == 554
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"EMAIL_HOST": "mail..example.org"}, {"EMAIL_HOST_USER": "us", "EMAIL_HOST_PASSWORD": "schlüssel"}]
+)
+def test_settings_that_smtp_cannot_use_make_no_server(sink, connection, settings, wrong):
+    sink.auth = True
+    for name, value in wrong.items():
+        setattr(settings, name, value)
+
+    with pytest.raises(Unavailable, match="EMAIL_URL"):
+        send(connection)
+
+
+@pytest.mark.parametrize("code", ["451", "550"])
+def test_a_refusal_stands_if_the_server_hangs_up_after_it(sink, connection, code):
+    def refuse(rcpt):
+        sink.hang_up()
+        return f"{code} no, and goodbye"
+
+    sink.on_rcpt = refuse
+
+    with pytest.raises(Refused) as refused:
+        begin(connection)
+
+    assert refused.value.reply.code == int(code)
+    sink.on_rcpt = lambda rcpt: None
+    assert send(connection).code == 250
+
+
+@pytest.mark.parametrize("nonsense", ["25 OK", "45 no", "2", "699 no"])
+def test_a_number_that_is_no_code_says_nothing(sink, connection, nonsense):
+    sink.on_data = lambda rcpt, content: nonsense
+    with pytest.raises(InDoubt):
+        send(connection)
+
+    sink.on_rcpt = lambda rcpt: nonsense
+    with pytest.raises(Broken):
+        begin(connection)
+
+
 def test_a_break_before_the_dot_is_certain(sink, connection):
     sink.on_rcpt = lambda rcpt: DROP
 

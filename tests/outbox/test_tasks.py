@@ -1,15 +1,29 @@
 from datetime import timedelta
 
 import pytest
+from celery.signals import before_task_publish
 from django.db import transaction
 from django.utils import timezone
 from kombu import Connection
 
-from outbox import tasks
-from outbox.models import State
-from protests.models import Delivery
-from tests.factories import DeliveryFactory
+from outbox import engine, tasks
+from outbox.models import State, queues
+from protests.models import Delivery, SuspensionNotice
+from tests.factories import DeliveryFactory, TargetFactory
 from tests.sinks import free_port
+
+
+@pytest.fixture
+def rung_with():
+    """The arguments of the tasks that were handed to the broker."""
+    given = []
+
+    def hear(sender, body, **kwargs):
+        given.append(body[0])
+
+    before_task_publish.connect(hear)
+    yield given
+    before_task_publish.disconnect(hear)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -41,6 +55,23 @@ def test_the_task_sends_the_queue_that_its_label_names(sink):
     tasks.send(Delivery._meta.label_lower)
 
     assert len(sink.taken) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_with_a_slow_server_no_queue_waits_for_the_end_of_another(sink, rung_with, monkeypatch):
+    monkeypatch.setattr(engine, "RUN_SECONDS", 0.1)
+    sink.delay = 0.06
+    for _ in range(30):
+        DeliveryFactory()
+    notice = SuspensionNotice.objects.create(target=TargetFactory(), email="embassy@example.org", because="550")
+
+    tasks.send()
+    for _ in queues():
+        tasks.send(*rung_with[-1])
+
+    notice.refresh_from_db()
+    assert notice.state == State.ACCEPTED
+    assert Delivery.objects.waiting().exists()
 
 
 def test_a_broker_that_is_down_disturbs_nobody(caplog):

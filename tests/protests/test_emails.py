@@ -127,6 +127,7 @@ def test_a_control_character_in_a_subject_still_makes_one_letter(delivery, bad):
     assert len(message["To"].addresses) == 1
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_letter_with_a_bad_name_and_subject_leaves_and_the_queue_goes_on(delivery, signature, send_all):
     Signature.objects.filter(pk=signature.pk).update(name='"x" <v@v.org>,')
     LetterText.objects.update(subject="Free\x0bher")

@@ -6,6 +6,7 @@ import pytest
 import time_machine
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from outbox.models import State
 from protests import forecasting
@@ -70,6 +71,15 @@ def test_spacing_is_reckoned_within_the_hours(write):
     assert "empties on Friday, 6 March." in str(forecast())
 
 
+@pytest.mark.parametrize("domain", ["foreign.example.org", MailDomain.EVERY])
+def test_the_spacing_of_a_domain_is_reckoned_within_the_hours_too(write, domain):
+    for name in ("a", "b"):
+        write(7, TargetFactory(opens_at=time(9), closes_at=time(17), email=f"{name}@foreign.example.org"))
+    MailDomain.objects.create(domain=domain, spacing_seconds=3600)
+
+    assert "empties on Friday, 6 March." in str(forecast())
+
+
 def test_targets_at_one_domain_share_its_cap(write):
     for name in ("a", "b"):
         write(10, TargetFactory(email=f"{name}@foreign.example.org"))
@@ -110,7 +120,7 @@ def test_a_day_too_far_is_not_named(write):
         ),
         (
             lambda target: Breaker.objects.create(target=target, refusals=REFUSALS, words="550"),
-            "before the server of Embassy takes a letter again (next trial: 03/04/2026 12:15 p.m.)",
+            "before the server of Embassy takes a letter again (next trial: 4 Mar 2026, 12:15)",
         ),
     ],
 )
@@ -190,6 +200,57 @@ class TestPauseAll:
             assert ("paused" in client.get(page).content.decode().partition("result_list")[2]) is paused
 
 
+class TestList:
+    @pytest.fixture
+    def rows(self, client):
+        DeliveryFactory(target__email="a@foreign.example.org")
+        client.force_login(OrganiserFactory())
+        page = reverse("admin:protests_delivery_changelist")
+        return lambda: client.get(page).content.decode().partition("result_list")[2].partition("</table>")[0]
+
+    @pytest.mark.parametrize(
+        ("hold", "words"),
+        [
+            (MailDomain.pause_all, "all letters are paused"),
+            (lambda: Target.objects.all().pause(), "the target is paused"),
+            (lambda: Letter.objects.all().pause(), "the letter is paused"),
+            (
+                lambda: MailDomain.objects.create(domain="foreign.example.org", paused_at=timezone.now()),
+                "the mail domain is paused",
+            ),
+            (lambda: Target.objects.update(opens_at=time(9), closes_at=time(10)), "outside the sending hours"),
+            (lambda: Target.objects.update(spacing_seconds=60), "time between letters"),
+            (
+                lambda: Target.objects.update(suspended_at=timezone.now(), suspended_because="550"),
+                "address is suspended",
+            ),
+            (
+                lambda: Breaker.objects.create(target=Target.objects.get(), refusals=REFUSALS, words="550"),
+                "server refuses letters",
+            ),
+        ],
+    )
+    def test_it_says_in_few_words_what_holds_a_letter_up(self, rows, hold, words):
+        assert words not in rows()
+        hold()
+        assert words in rows()
+
+    def test_the_page_of_a_letter_names_it_and_says_so_too_with_nothing_to_save(self, rows, client):
+        letter = Delivery.objects.get()
+        Target.objects.update(name="Embassy", spacing_seconds=60)
+        page = client.get(reverse("admin:protests_delivery_change", args=[letter.pk])).content.decode()
+
+        assert f"<h2>Embassy: {escape(letter.signature.letter)}, 4 Mar 2026, 12:00, waiting to be sent</h2>" in page
+        assert "time between letters" in page
+        assert "_save" not in page
+
+    def test_it_says_so_when_the_letters_of_the_day_have_left(self, rows, write):
+        Target.objects.update(daily_cap=1)
+        write(1, Target.objects.get(), state=State.ACCEPTED, settled_at=timezone.now() - timedelta(hours=1))
+
+        assert rows().count("the letters of this day have left") == 1
+
+
 class TestReceipt:
     @pytest.fixture
     def receipt(self, client, link, text):
@@ -205,7 +266,7 @@ class TestReceipt:
             (lambda: Letter.objects.all().pause(), "have paused this letter"),
             (
                 lambda: Target.objects.update(opens_at=time(9), closes_at=time(17), time_zone="Asia/Almaty"),
-                "leave between 9 a.m. and 5 p.m., by the clock there (Asia/Almaty)",
+                "leave between 09:00 and 17:00, by the clock there (Asia/Almaty)",
             ),
             (lambda: Target.objects.update(spacing_seconds=60), "leave one by one"),
             (
@@ -228,4 +289,7 @@ class TestReceipt:
         Target.objects.update(daily_cap=1)
         write(1, target, state=State.ACCEPTED, settled_at=timezone.now() - timedelta(hours=1))
 
-        assert "Yours goes on one of the next days." in receipt()
+        assert "one of the days to come." in receipt()
+
+    def test_it_says_by_which_clock_its_times_are(self, receipt):
+        assert "Times are in UTC, unless another time zone is named." in receipt()

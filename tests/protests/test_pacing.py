@@ -202,6 +202,16 @@ def test_a_claim_takes_few_targets_and_forgets_none(write):
     assert len(seen) == 6
 
 
+def test_each_target_may_be_the_first(write):
+    targets = TargetFactory.create_batch(5)
+    for target in targets:
+        write(2, target)
+
+    chosen = [Delivery.objects.get(pk=choose(1)[0]).target_id for _ in range(100)]
+
+    assert set(chosen) == {target.pk for target in targets}
+
+
 def test_the_choice_takes_as_many_queries_for_many_targets(
     write, django_assert_num_queries, django_assert_max_num_queries
 ):
@@ -368,6 +378,20 @@ class TestBreaker:
 
         assert len(turns) == 20
         assert not Breaker.objects.exists()
+
+    def test_an_organiser_who_closes_it_at_that_moment_disturbs_no_letter(self, target, sink, send_all):
+        Breaker.objects.create(target=target, words="550")
+
+        def closed_meanwhile(execute, sql, *args):
+            done = execute(sql, *args)
+            if sql.startswith("UPDATE") and Breaker._meta.db_table in sql:
+                Breaker.objects.all().delete()
+            return done
+
+        with connection.execute_wrapper(closed_meanwhile):
+            send_all(Delivery)
+
+        assert self.refused() >= REFUSALS - 1
 
     def test_trouble_on_the_way_says_nothing_about_a_target(self, target, sink, send_all):
         sink.greeting = None

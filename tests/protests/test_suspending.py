@@ -48,7 +48,7 @@ def waiting():
 def test_its_letters_wait_and_those_to_others_go(target, sink, text):
     other = DeliveryFactory(signature__text=text)
 
-    assert engine.send_due(Delivery) is False
+    assert engine.send_due(Delivery) is None
 
     assert [taken.rcpt_tos for taken in sink.taken] == [[other.target.email]]
     assert waiting() == 2

@@ -223,6 +223,14 @@ class TestDigest:
             page = client.get(link.removeprefix(django_settings.BASE_URL))
             assert page.context["cl"].result_count == rows, link
 
+    def test_a_pause_that_everybody_has_forgotten_is_told(self, digest, nora):
+        DeliveryFactory(signature=nora, target__name="Embassy", target__paused_at=timezone.now() - 3 * DAY)
+
+        _subject, body = text_of(digest())
+
+        assert "- 1 letter waits, and does not leave while Embassy is paused." in body
+        assert "/admin/protests/delivery/?state__exact=queued" in body
+
     def test_the_sample_is_worded_as_the_letter_went_and_holds_nothing_of_its_signer(self, digest, sink, nora):
         target = TargetFactory(salutation="Dear Ambassador", name="Embassy")
         DeliveryFactory(signature=nora, target=target)
@@ -388,6 +396,19 @@ class TestSigners:
         assert self.mails().get().state == State.CANCELLED
         with pytest.raises(Withdrawn):
             text_of(self.mails().get())
+        assert telling.tell_signers() == 0
+
+    def test_bad_news_that_came_true_again_is_told_though_the_first_mail_was_withdrawn(self, unsent, sink):
+        telling.tell_signers()
+        Delivery.objects.all().send_again()
+        engine.send_due(ConfirmationMail)
+        assert self.mails().get().state == State.CANCELLED
+        settle(unsent, State.BOUNCED, DAY)
+
+        assert telling.tell_signers() == 1
+        engine.send_due(ConfirmationMail)
+
+        assert self.mails().get().state == State.ACCEPTED
         assert telling.tell_signers() == 0
 
     def test_a_mailbox_that_has_had_its_mails_hears_of_it_another_day(self, unsent):
