@@ -17,7 +17,7 @@ def count(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('protests', '0009_pace'),
+        ('protests', '0010_message_id_once'),
     ]
 
     operations = [
