@@ -33,7 +33,7 @@ from django.utils.http import parse_etags
 from campaign import editions
 
 # What the paths of public pages are made of.
-PATH = re.compile(r"[A-Za-z0-9_/-]{1,200}", re.ASCII)
+PATH = re.compile(r"/[A-Za-z0-9_/-]{0,200}")
 # So long a page may be shown while another thread makes it anew, and so long while it cannot be made at all.
 STALE_SECONDS, STALE_IF_ERROR_SECONDS = 60, 600
 # How often each process asks for the number of the edition.
@@ -95,8 +95,9 @@ class PageCache:
         if view is None:
             return self._program(environ, start_response)
         found = self._look_up(view, path, _parameters(asked), edition, environ)
-        send = _send if isinstance(found, Page) else _pass_on
-        return send(found, environ, start_response)  # type: ignore[arg-type]
+        if isinstance(found, Page):
+            return _send(found, environ, start_response)
+        return _pass_on(found, environ, start_response)
 
     def _look_up(
         self, view: Any, path: str, typed: dict[str, str], edition: int, environ: WSGIEnvironment
@@ -210,7 +211,7 @@ def _view_of(path: str) -> Any:
 def _parameters(query: str) -> dict[str, str]:
     """Return what stands in a query string, of the same name the last; nothing if it is none that a page writes."""
     try:
-        return dict(parse_qsl(query, max_num_fields=MOST_PARAMETERS))
+        return dict(parse_qsl(query.encode("latin-1").decode(errors="replace"), max_num_fields=MOST_PARAMETERS))
     except ValueError:
         return {}
 

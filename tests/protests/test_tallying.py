@@ -108,7 +108,7 @@ class TestThePages:
         tally()
         Tally.objects.update(counted_at="2026-03-04T05:06:00Z")
         for page in self.PAGES:
-            assert self.number(client, page) == "1 signature (counted 03/04/2026 5:06 a.m. UTC)"
+            assert self.number(client, page) == "1 signature (counted 4 Mar 2026, 05:06 UTC)"
 
     def test_they_do_not_say_none_before_anything_was_counted(self, client, text):
         SignatureFactory(text=text, confirmed=True)
