@@ -36,6 +36,7 @@ from config.folder import CampaignFolderError, Problem, Source, Table, described
 from donations import money
 from donations.models import BankAccount, Fund, Transaction
 from protests.models import Addressee, Letter, Picket, Target, TargetCountry
+from protests.tallying import tally
 
 CAMPAIGN = Kind(Campaign, ("contact_email",), translated=("name", "tagline", "notice"))
 STRIKE = Kind(Strike, ("began_on", "published_at"), translated=("title", "place", "summary"), body="story")
@@ -169,6 +170,7 @@ def load(folder: Path) -> Report:
         raise CampaignFolderError(loader.problems)
     report = loader.write()
     if not report.changed_nothing:
+        tally()  # else the pages of new letters would not say a number before the worker counts
         new_edition()
     return report
 

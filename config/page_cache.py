@@ -198,8 +198,9 @@ def _is_in_order(environ: WSGIEnvironment) -> bool:
     return bool(scheme == secure) if scheme else environ["wsgi.url_scheme"] == "https"
 
 
+@lru_cache(maxsize=1024)
 def _view_of(path: str) -> Any:
-    """Return the view of a public page, or None."""
+    """Return the view of a public page, or None. Looked up once: many links that people share bear parameters."""
     with translation.override(translation.get_language_from_path(path) or settings.LANGUAGE_CODE):
         try:
             view = resolve(path).func

@@ -230,7 +230,8 @@ CELERY_BEAT_SCHEDULE = {
     # Both look at rows: what fell out is made up for. The hour of the first one is DIGEST_HOUR.
     "write-digest": {"task": "protests.tasks.write_digest", "schedule": 600, "options": {"expires": 600}},
     "tell-signers": {"task": "protests.tasks.tell_signers", "schedule": 300, "options": {"expires": 300}},
-    "tally": {"task": "protests.tasks.tally", "schedule": TALLY_SECONDS, "options": {"expires": TALLY_SECONDS}},
+    # Longer than brokers and busy workers take to hear it: else one after the other could expire unheard.
+    "tally": {"task": "protests.tasks.tally", "schedule": TALLY_SECONDS, "options": {"expires": TALLY_SECONDS + 10}},
     "heartbeat": {"task": "outbox.tasks.heartbeat", "schedule": 30, "options": {"expires": 120}},
     "purge": {"task": "privacy.tasks.purge", "schedule": 24 * 3600},
 }
