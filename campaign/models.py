@@ -78,6 +78,20 @@ class Campaign(TranslatableModel):
         return reverse("campaign:home")
 
 
+class Edition(models.Model):
+    """A number that is another one after each change by an organiser: one row, for campaign.editions."""
+
+    not_personal = ALL
+
+    number = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="campaign_edition_is_one_row")]
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
 class Strike(TranslatableModel):
     """A strike, and the page that tells of it."""
 

@@ -2,6 +2,7 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 
 from campaign import feeds, views
+from campaign.cacheable import cacheable
 
 app_name = "campaign"
 urlpatterns = [
@@ -10,7 +11,7 @@ urlpatterns = [
     path("activists/", views.activists, name="activists"),
     path("activists/<slug:slug>/", views.activist, name="activist"),
     path("updates/", views.updates, name="updates"),
-    path("updates/feed/", require_safe(feeds.UpdatesFeed()), name="feed"),
+    path("updates/feed/", require_safe(cacheable()(feeds.UpdatesFeed())), name="feed"),
     path("updates/<slug:slug>/", views.update, name="update"),
     path("messages/", views.messages_of_support, name="messages"),
     path("documents/<slug:slug>/", views.document, name="document"),

@@ -10,6 +10,7 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
 from campaign import keeping
+from campaign.cacheable import cacheable, page_number
 from campaign.models import Activist, Document, MessageOfSupport, PublishedQuerySet, Strike, Update
 from campaign.previewing import is_preview
 from campaign.searching import named
@@ -30,6 +31,7 @@ def _page(request: HttpRequest, template: str, queryset: PublishedQuerySet, slug
 
 
 @require_safe
+@cacheable()
 def home(request: HttpRequest) -> HttpResponse:
     in_danger = Activist.objects.published().filter(remembered=False).with_charges()
     context = {
@@ -41,6 +43,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@cacheable()
 def strike(request: HttpRequest, slug: str) -> HttpResponse:
     queryset = Strike.objects.prefetch_related(
         "translations",
@@ -62,6 +65,7 @@ def strike(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
+@cacheable(unkept=("q",))
 def activists(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "").strip()
     found = named(Activist.objects.published().with_charges(), query)
@@ -74,6 +78,7 @@ def activists(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@cacheable()
 def activist(request: HttpRequest, slug: str) -> HttpResponse:
     published_strikes = Strike.objects.published().prefetch_related("translations")
     queryset = Activist.objects.with_charges().prefetch_related(
@@ -86,6 +91,7 @@ def activist(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
+@cacheable(page=page_number)
 def updates(request: HttpRequest) -> HttpResponse:
     rows = Update.objects.published().prefetch_related("translations")
     page = Paginator(rows, UPDATES_PER_PAGE).get_page(request.GET.get("page"))
@@ -93,6 +99,7 @@ def updates(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@cacheable()
 def update(request: HttpRequest, slug: str) -> HttpResponse:
     queryset = Update.objects.prefetch_related(
         "translations",
@@ -103,12 +110,14 @@ def update(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
+@cacheable()
 def messages_of_support(request: HttpRequest) -> HttpResponse:
     rows = MessageOfSupport.objects.published().prefetch_related("translations")
     return render(request, "campaign/messages.html", {"support": rows})
 
 
 @require_safe
+@cacheable()
 def document(request: HttpRequest, slug: str) -> HttpResponse:
     queryset = Document.objects.prefetch_related(
         "translations", Prefetch("strike", Strike.objects.published().prefetch_related("translations"))
@@ -117,5 +126,6 @@ def document(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
+@cacheable()
 def privacy(request: HttpRequest) -> HttpResponse:
     return render(request, "campaign/privacy.html", {"kept": keeping.kept()})

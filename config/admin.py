@@ -1,5 +1,6 @@
 """The organisers' admin site."""
 
+from functools import wraps
 from typing import Any
 
 from django.contrib.admin import AdminSite
@@ -7,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
+from campaign.editions import new_edition
 from outbox import views
 
 
@@ -14,6 +16,20 @@ class OrganisersAdminSite(AdminSite):
     site_title = _("Solidarity")
     site_header = _("Solidarity: organisers' desk")
     index_title = _("What would you like to do?")
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002
+        """Wrap a page of the desk; whatever an organiser's form may have changed, readers see within seconds."""
+        page = super().admin_view(view, cacheable)
+
+        @wraps(page)
+        def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return page(request, *args, **kwargs)
+            finally:
+                if request.method == "POST" and self.has_permission(request):
+                    new_edition()
+
+        return wrapped
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the apps with what organisers work on first, and the accounts last."""

@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from parler.models import TranslatableModel
 
+from campaign.editions import new_edition
 from campaign.models import (
     Activist,
     Alias,
@@ -35,6 +36,7 @@ from config.folder import CampaignFolderError, Problem, Source, Table, described
 from donations import money
 from donations.models import BankAccount, Fund, Transaction
 from protests.models import Addressee, Letter, Picket, Target, TargetCountry
+from protests.tallying import tally
 
 CAMPAIGN = Kind(Campaign, ("contact_email",), translated=("name", "tagline", "notice"))
 STRIKE = Kind(Strike, ("began_on", "published_at"), translated=("title", "place", "summary"), body="story")
@@ -166,7 +168,11 @@ def load(folder: Path) -> Report:
         loader.read()
     if loader.problems:
         raise CampaignFolderError(loader.problems)
-    return loader.write()
+    report = loader.write()
+    if not report.changed_nothing:
+        tally()  # else the pages of new letters would not say a number before the worker counts
+        new_edition()
+    return report
 
 
 def _is_passed_over(name: str) -> bool:

@@ -62,6 +62,8 @@ except ValueError as _error:
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(BASE_URL).hostname])
 if DEVELOPMENT:
     ALLOWED_HOSTS += ["127.0.0.1", "localhost", "[::1]"]
+if (_host := urlsplit(BASE_URL).hostname) not in ALLOWED_HOSTS:
+    ALLOWED_HOSTS.append(_host)  # public pages are made for it
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -196,7 +198,20 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+CACHES = {
+    "default": env.cache_url("CACHE_URL", default="locmemcache://"),
+    # In each web process: a reader then needs neither network nor database (config.page_cache).
+    "pages": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "pages",
+        "TIMEOUT": 600,
+        "OPTIONS": {"MAX_ENTRIES": 600},
+    },
+}
+# For how many seconds a public page is shown as it was made, and what browsers and proxies are told.
+PAGE_SECONDS = env.int("PAGE_SECONDS", default=10)
+PAGE_MAX_AGE = 5
+PAGE_STALE_WHILE_REVALIDATE = 10
 
 # --- Celery ------------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://localhost")
@@ -210,6 +225,7 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
 else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 30}
 OUTBOX_SWEEP_SECONDS = env.int("OUTBOX_SWEEP_SECONDS", default=15)
+TALLY_SECONDS = env.int("TALLY_SECONDS", default=5)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False  # the sweep rings again: a visitor never waits for the broker
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -224,6 +240,8 @@ CELERY_BEAT_SCHEDULE = {
     # Both look at rows: what fell out is made up for. The hour of the first one is DIGEST_HOUR.
     "write-digest": {"task": "protests.tasks.write_digest", "schedule": 600, "options": {"expires": 600}},
     "tell-signers": {"task": "protests.tasks.tell_signers", "schedule": 300, "options": {"expires": 300}},
+    # Longer than brokers and busy workers take to hear it: else one after the other could expire unheard.
+    "tally": {"task": "protests.tasks.tally", "schedule": TALLY_SECONDS, "options": {"expires": TALLY_SECONDS + 10}},
     "heartbeat": {"task": "outbox.tasks.heartbeat", "schedule": 30, "options": {"expires": 120}},
     "purge": {"task": "privacy.tasks.purge", "schedule": 24 * 3600},
 }

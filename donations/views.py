@@ -8,6 +8,7 @@ from django.utils.translation import get_language
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
+from campaign.cacheable import as_typed, cacheable
 from campaign.cookieless import cookieless
 from donations import giving, references
 from donations.forms import PledgeForm
@@ -34,6 +35,7 @@ def _context(fund: Fund, made: Pledge | None = None) -> dict[str, object]:
 
 
 @require_safe
+@cacheable(fund=as_typed)
 def fund(request: HttpRequest) -> HttpResponse:
     shown = _fund(request.GET.get("fund"))
     if not shown:
@@ -53,6 +55,7 @@ def fund(request: HttpRequest) -> HttpResponse:
 
 @cookieless
 @require_http_methods(["GET", "HEAD", "POST"])
+@cacheable(fund=as_typed)
 def pledge(request: HttpRequest) -> HttpResponse:
     to = _fund(request.POST.get("fund") or request.GET.get("fund"))
     if not to:

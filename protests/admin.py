@@ -240,9 +240,9 @@ class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
             return _("None yet.")
         return _queue(letter, forecast(letter=letter))
 
-    @admin.display(description=_("signatures"), ordering="signed")
-    def signed(self, letter: Any) -> int:
-        return letter.signed
+    @admin.display(description=_("signatures"), ordering="tally__signed")
+    def signed(self, letter: Letter) -> int | None:
+        return letter.tally.signed if hasattr(letter, "tally") else None
 
     @admin.display(description=_("preview"))
     def preview(self, letter: Letter) -> Any:

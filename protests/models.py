@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q
+from django.db.models import Exists, F, OuterRef, Prefetch, Q
 from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
@@ -27,6 +27,8 @@ from protests import hours, wording
 
 # An unconfirmed signature is forgotten after this; the mailed link works no longer.
 CONFIRM_WITHIN = timedelta(days=7)
+# A count of signatures that is older says so.
+TALLY_IS_OLD_AFTER = timedelta(minutes=2)
 # How long the mailed link opens the receipt.
 RECEIPT_FOR = timedelta(days=180)
 # A held signature on which nobody has decided is forgotten after this, and one on which somebody has, after that.
@@ -76,9 +78,8 @@ class LetterQuerySet(Pausable, OfStrikeQuerySet):
         return self.filter(closed_at__lte=timezone.now()).exclude(Exists(forgotten))
 
     def with_signed(self) -> Self:
-        """Add `signed`: how many signatures stand under each letter."""
-        stands = Q(signatures__confirmed_at__isnull=False, signatures__withdrawn_at=None)
-        return self.annotate(signed=Count("signatures", filter=stands))
+        """Read with each letter its `tally`: how many signatures stood under it when they were last counted."""
+        return self.select_related("tally")
 
 
 class Letter(TranslatableModel):
@@ -689,6 +690,24 @@ class Hold(models.Model):
         """Held signatures on which was decided a while ago, or on which nobody has decided in time."""
         now = timezone.now()
         return cls.objects.filter(Q(decided_at__lt=now - UNDO_WITHIN) | Q(created_at__lt=now - HELD_FOR))
+
+
+class Tally(models.Model):
+    """How many signatures stood under a letter when protests.tallying last counted. No signer writes or locks it."""
+
+    not_personal = ALL
+
+    letter = models.OneToOneField(Letter, models.CASCADE, primary_key=True, related_name="tally")
+    signed = models.PositiveIntegerField()
+    counted_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.signed)
+
+    @property
+    def is_old(self) -> bool:
+        """Whether a reader should be told when this was."""
+        return self.counted_at < timezone.now() - TALLY_IS_OLD_AFTER
 
 
 class ConfirmationMail(OutgoingMail):

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from outbox.tasks import Bell
-from protests import telling
+from protests import tallying, telling
 
 
 @shared_task(base=Bell)
@@ -16,3 +16,9 @@ def write_digest() -> None:
 def tell_signers() -> None:
     """Tell signers of letters that did not get through."""
     telling.tell_signers()
+
+
+@shared_task(base=Bell)
+def tally() -> None:
+    """Count the signatures for the public pages."""
+    tallying.tally()

@@ -13,8 +13,10 @@ from django.utils.cache import patch_cache_control
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_safe
 
+from campaign.cacheable import cacheable
+from campaign.cacheable import country as country_code
 from campaign.cookieless import cookieless
-from campaign.countries import CODES, country_name
+from campaign.countries import country_name
 from campaign.previewing import is_preview
 from limits import proving
 from limits.judging import sender
@@ -41,6 +43,8 @@ from protests.pacing import why_waiting
 from protests.wording import varies, vary
 
 NAMES_SHOWN = 10
+# Among how many of the newest signatures.
+NAMES_SOUGHT = 500
 
 
 class SeeOther(HttpResponseRedirect):
@@ -50,6 +54,7 @@ class SeeOther(HttpResponseRedirect):
 
 
 @require_safe
+@cacheable()
 def letters(request: HttpRequest) -> HttpResponse:
     found = Letter.objects.published().with_signed().select_related("strike").prefetch_related("translations")
     return render(request, "protests/letters.html", {"letters": found})
@@ -57,6 +62,7 @@ def letters(request: HttpRequest) -> HttpResponse:
 
 @cookieless
 @require_http_methods(["GET", "HEAD", "POST"])
+@cacheable(country=country_code)
 def letter(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the letter and its form; take the form, to preview or to sign."""
     found = _letter(request, slug)
@@ -103,7 +109,8 @@ def _proof_page(request: HttpRequest, letter: Letter, form: SigningForm) -> Http
 
 def _letter(request: HttpRequest, slug: str) -> Letter:
     """Return a published letter; a draft only to an organiser who asks for its preview."""
-    found = get_object_or_404(Letter.objects.select_related("strike").prefetch_related("translations"), slug=slug)
+    letters = Letter.objects.with_signed().select_related("strike").prefetch_related("translations")
+    found = get_object_or_404(letters, slug=slug)
     if not found.translations.all() or not (is_preview(request, Letter) or found.is_published):
         raise Http404
     return found
@@ -117,8 +124,7 @@ def _kept_private(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 
 
 def _country(request: HttpRequest) -> str:
-    country = request.GET.get("country", "").upper()
-    return country if country in CODES else ""
+    return country_code(request.GET.get("country", ""))
 
 
 def _preview(letter: Letter, form: SigningForm) -> list[Paper]:
@@ -144,8 +150,10 @@ def _letter_page(
     status: int = 200,
 ) -> HttpResponse:
     text = LetterText.now(letter, get_language() or "")
-    counted = letter.signatures.counted()
-    newest = counted.exclude(display=Signature.Display.ANONYMOUS).exclude(name="").order_by("-confirmed_at", "-pk")
+    newest = letter.signatures.counted().order_by("-confirmed_at", "-pk")
+    # Where nearly all stay anonymous, looking for ten names would read every signature.
+    lately = Signature.objects.filter(pk__in=newest.values("pk")[:NAMES_SOUGHT])
+    named = lately.exclude(display=Signature.Display.ANONYMOUS).exclude(name="").order_by("-confirmed_at", "-pk")
     context = {
         "letter": letter,
         "text": text,
@@ -154,8 +162,7 @@ def _letter_page(
         "form": form,
         "who_form": CountryForm(initial={"country": country}),
         "overview": addressing.overview(letter),
-        "signed": counted.count(),
-        "names": [shown(signature.name, signature.display) for signature in newest[:NAMES_SHOWN]],
+        "names": [shown(signature.name, signature.display) for signature in named[:NAMES_SHOWN]],
         "preview": preview,
         "previewed": [own_mail(sheet) for sheet in preview or ()],
         **_who(letter, country),
@@ -184,6 +191,7 @@ def _blanks(letter: Letter, country: str) -> list[OwnMail]:
 
 @cookieless
 @require_http_methods(["GET", "HEAD", "POST"])
+@cacheable(country=country_code)
 def on_paper(request: HttpRequest, slug: str) -> HttpResponse:
     """
     Show the letters for printing: from ?country= with the name left blank, or with what the form holds.
@@ -218,6 +226,7 @@ def _paper_page(request: HttpRequest, letter: Letter, sheets: list[Paper], *, co
 
 
 @require_safe
+@cacheable(country=country_code)
 def recipients(request: HttpRequest, slug: str) -> HttpResponse:
     """Return who gets the letter from ?country=, as a piece of a page for static/js/letter.js."""
     found = _letter(request, slug)
@@ -317,6 +326,7 @@ def receipt(request: HttpRequest, signature: Signature, code: str) -> HttpRespon
 
 
 @require_safe
+@cacheable()
 def pickets(request: HttpRequest) -> HttpResponse:
     found = Picket.objects.published().prefetch_related("translations", "strike__translations")
     return render(request, "protests/pickets.html", {"pickets": found})

@@ -6,6 +6,7 @@ import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
 
+from campaign import editions
 from campaign.models import Activist, Campaign, Charge, ChargeUpdate, Demand, Strike, TimelineEvent, Update
 from config.folder import CampaignFolderError
 from config.loading import load
@@ -275,6 +276,16 @@ def test_everything_in_the_folder_is_in_the_database(folder):
 
 
 FILES_STORY = "They *stopped* the ovens."
+
+
+def test_the_page_of_a_loaded_letter_says_at_once_how_many_signed(folder):
+    before = editions.current()
+    folder.load()
+    assert set(Letter.objects.values_list("tally__signed", flat=True)) == {0}
+    edition = editions.current()
+    assert edition != before
+    assert folder.load().changed_nothing
+    assert editions.current() == edition
 
 
 def test_a_second_load_changes_nothing(folder):

@@ -229,6 +229,19 @@ class Journey:
         mails = self.mails()
         return [m for m in mails if supporter.email not in m["rcpt_tos"] and supporter.own_words in _flat(m["text"])]
 
+    def counts(self, letter, expected, otherwise):
+        """Wait until the page, which is kept for some seconds, shows the count, which is taken every few seconds."""
+        try:
+            wait_for(lambda: self.signed(letter) == expected, f"the count of {expected}")
+        except Wrong as wrong:
+            raise Wrong(f"{otherwise}: {wrong}") from wrong
+
+    def shows(self, path, true, otherwise):
+        """Wait until a page shows what has changed, and return it."""
+        found = []
+        wait_for(lambda: true(page := self.site.get(path)) and not found.append(page), f"{path}: {otherwise}")
+        return found[0]
+
     def signed(self, letter):
         words = self.site.get(letter).words
         found = re.search(r"([\d,.]+) signatures?\b", words)
@@ -300,7 +313,7 @@ class Journey:
         receipt = self.site.send(page.first_post_form(), {})
         expect(urlsplit(receipt.url).path.startswith("/receipt/"), f"the button led to {receipt.url}")
         supporter.receipt = receipt.url
-        expect(self.signed(letter) == before + 1, "the button did not count the signature")
+        self.counts(letter, before + 1, "the button did not count the signature")
         say("pressed the button: the signature is counted")
 
     def sees_the_letters(self, supporter, targets):
@@ -349,7 +362,7 @@ class Journey:
         asked = self.site.send(self.site.get(supporter.receipt).form("action", "withdraw"), {})
         expect(self.signed(letter) == before, "the first press already withdrew")
         self.site.send(asked.form("sure"), {})
-        expect(self.signed(letter) == before - 1, "the withdrawn signature is still counted")
+        self.counts(letter, before - 1, "the withdrawn signature is still counted")
         self.site.get(supporter.receipt)
         say("withdrew on the receipt: no longer counted")
 
@@ -371,7 +384,7 @@ class Journey:
         self.site.get(link[1])
         expect(self.site.get("/fund/").words == fund.words, "reading the mailed link counted the pledge")
         self.site.send(instructions.form("action", "confirm"), {})
-        expect(self.site.get("/fund/").words != fund.words, "the confirmed pledge does not show on the fund's page")
+        self.shows("/fund/", lambda page: page.words != fund.words, "the confirmed pledge does not show")
         say("confirmed the pledge: the fund's page counts it")
 
     def posts_an_update(self):
@@ -394,10 +407,10 @@ class Journey:
             typed["strike"] = next(value for value in form.choices["strike"] if value)
         saved = self.admin.send(form, {**typed, "_save": "Save"})
         expect("errornote" not in saved.classes, f"the admin did not save the update: {saved.words[:600]}")
-        expect(title in self.site.get("/").words, "the update is not on /")
+        self.shows("/", lambda page: title in page.words, "the update is not there")
         page = self.site.get(f"/updates/{slug}/")
         expect("<strong>stand</strong>" in page.body, "the update's Markdown is not rendered")
-        feed = ET.fromstring(self.site.get("/updates/feed/").body)  # noqa: S314 - our own feed
+        feed = ET.fromstring(self.shows("/updates/feed/", lambda page: title in page.body, "no update").body)  # noqa: S314 - our own feed
         titles = [entry.findtext(f"{ATOM}title") for entry in feed.iter(f"{ATOM}entry")]
         expect(title in titles, "the update is not in the feed")
         say("posted an update: it is on / and in the feed")

@@ -15,7 +15,15 @@ from tests.sinks import free_port
 def test_everybody_finds_their_way_through_the_program(tmp_path, worker_id):
     port = free_port()
     with own_servers(worker_id) as servers:
-        settings = environment(tmp_path, PORT=port, SINK_PORT=free_port(), OUTBOX_SWEEP_SECONDS=2, **servers)
+        settings = environment(
+            tmp_path,
+            PORT=port,
+            SINK_PORT=free_port(),
+            OUTBOX_SWEEP_SECONDS=2,
+            PAGE_SECONDS=2,
+            TALLY_SECONDS=1,
+            **servers,
+        )
         with started("manage.py", "up", env=settings) as program:
             said = []
             for line in program.stdout:

@@ -2,6 +2,7 @@ import pytest
 from django.template import Context, Template
 from django.utils import timezone
 
+from protests.tallying import tally
 from tests.factories import LetterFactory, LetterTextFactory, PicketFactory, SignatureFactory, StrikeFactory
 
 pytestmark = pytest.mark.django_db
@@ -19,6 +20,7 @@ def test_open_letters_are_shown_with_their_count_and_a_way_to_sign():
     LetterFactory(title="Closed", closed_at=timezone.now())
     LetterFactory(title="Draft", published_at=None)
 
+    tally()
     page = rendered("open_letters", letter.strike)
 
     assert "Free her" in page

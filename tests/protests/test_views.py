@@ -16,6 +16,7 @@ from outbox.messages import compose
 from outbox.models import State
 from protests import signing
 from protests.models import ConfirmationMail, Delivery, Letter, LetterText, Signature
+from protests.tallying import tally
 from tests.factories import (
     AddresseeFactory,
     LetterFactory,
@@ -61,6 +62,7 @@ class TestList:
         LetterFactory(title="Old one", closed_at=timezone.now())
         SignatureFactory(text=LetterTextFactory(letter=letter), confirmed=True)
 
+        tally()
         text = text_of(client.get("/letters/"))
 
         assert "Free the union's lawyer" in text
@@ -137,6 +139,7 @@ class TestReading:
         SignatureFactory(text=text, name="Gone One", display="public", confirmed=True, withdrawn_at=now)
         SignatureFactory(text=text, name="", display="public", confirmed=True)
 
+        tally()
         page = text_of(client.get(PAGE))
 
         assert "13 signatures" in page
