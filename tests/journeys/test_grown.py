@@ -81,7 +81,7 @@ def test_a_signature_travels_through_web_worker_and_beat_to_the_embassy(producti
         (mail,) = sink.to(SUPPORTER)
         found = re.search(r"https://solidarity\.example\.org/confirm/\S+", mail.message.get_content())
         receipt = site.send(site.get(urlsplit(found[0]).path).first_post_form(), {})
-        wait_until(lambda: len(sink.taken) == 2, 60, "no letter reached the mail server")
+        wait_until(lambda: len(sink.taken) > 1, 60, "no letter reached the mail server")
         wait_until(
             lambda: "status-accepted" in site.get(urlsplit(receipt.url).path).classes, 30, "the receipt does not know"
         )
