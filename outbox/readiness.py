@@ -119,6 +119,16 @@ def base_url(names: Names) -> Finding:
     return ok(_("Mailed links lead to %(url)s.") % {"url": settings.BASE_URL})
 
 
+def proxies(names: Names) -> Finding:
+    """The program speaks no TLS of its own: where the public address is https, a proxy stands before it."""
+    if settings.BASE_URL.startswith("https://") and not settings.TRUSTED_PROXIES:
+        return warning(
+            _("All visitors count as one network: no proxy is trusted to say where they come from."),
+            _("Set TRUSTED_PROXIES to the number of proxies of yours that stand before the program, mostly 1."),
+        )
+    return ok(_("Number of proxies that are trusted: %(count)d.") % {"count": settings.TRUSTED_PROXIES})
+
+
 def debugging(names: Names) -> Finding:
     if settings.DEBUG or settings.DEVELOPMENT:
         return blocking(
@@ -465,6 +475,7 @@ BEFORE_SENDING = (
     Check(gettext_lazy("Secrets"), secrets),
     Check(gettext_lazy("Debugging"), debugging),
     Check(gettext_lazy("Public address"), base_url),
+    Check(gettext_lazy("Proxies"), proxies),
 )
 RUNNING = (
     Check(gettext_lazy("Beat"), beat),

@@ -47,6 +47,7 @@ def ready(names, key, settings, tmp_path):
     names.publish("mail.example.net", "A", "192.0.2.1")
     settings.SENDING_ADDRESS = "192.0.2.1"
     settings.BASE_URL = f"https://{DOMAIN}"
+    settings.TRUSTED_PROXIES = 1
     settings.DEVELOPMENT = settings.DEBUG = False
     settings.SECRET_KEY = settings.PRIVACY_TAG_KEY = settings.METRICS_TOKEN = RANDOM
     with TimeServer() as server:
@@ -276,6 +277,19 @@ def test_a_program_in_development_blocks(ready, settings, name):
 def test_links_that_are_not_public_block(settings, url):
     settings.BASE_URL = url
     assert level(readiness.base_url) == Level.BLOCKING
+
+
+@pytest.mark.parametrize(
+    ("url", "trusted", "found"),
+    [
+        ("https://solidarity.example.org", 0, Level.WARNING),
+        ("https://solidarity.example.org", 1, Level.OK),
+        ("http://127.0.0.1:8000", 0, Level.OK),
+    ],
+)
+def test_where_visitors_come_through_a_proxy_it_has_to_be_trusted(settings, url, trusted, found):
+    settings.BASE_URL, settings.TRUSTED_PROXIES = url, trusted
+    assert level(readiness.proxies) == found
 
 
 @pytest.mark.django_db
