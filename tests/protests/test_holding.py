@@ -189,6 +189,13 @@ class TestSignals:
         assert not Post.objects.exists()
         assert is_mailed(post(stamp=forged, altcha=solve(proving.challenge())))
 
+    def test_nobody_is_called_too_fast_because_a_clock_of_ours_was_wrong(self, post, settings):
+        settings.FORM_SECONDS = 2
+        ahead = stamp(time.time() + 3600)
+
+        assert is_asked(post(stamp=ahead))
+        assert is_mailed(post(stamp=ahead, altcha=solve(proving.challenge())))
+
     def test_the_stamp_is_the_same_for_all_readers_and_kept_when_the_form_comes_back(self, client, letter, posted):
         with time_machine.travel(1_900_000_001, tick=False):
             one = client.get(PAGE).content
@@ -286,6 +293,18 @@ class TestHolding:
         held = Hold.objects.order_by("pk").first()
         assert Hold.objects.count() == 2
         assert (held.name, held.why) == ("Second", Why.TRAP)
+
+    @pytest.mark.parametrize("act", [signing.discard, signing.withdraw])
+    def test_who_deletes_or_withdraws_what_was_typed_leaves_nothing_held(self, post, organiser, act):
+        post(homepage="x")
+        post()
+        post(1, homepage="x")
+        signature = Signature.objects.get()
+        if act is signing.withdraw:
+            signing.confirm(signature)
+        act(signature)
+
+        assert [held.email for held in Hold.objects.all()] == ["nora1@riseup.net"]
 
     def test_it_is_forgotten_after_thirty_days_and_decided_ones_after_seven(self, organiser):
         waiting, refused = HoldFactory(), HoldFactory()
