@@ -10,7 +10,7 @@ RETRY_SECONDS = 5
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Show the page for our own failure: while the database is away or restarts, as a 503 that tells when to come again."""
+    """Show the page for our own failure; while the database is away, as a 503 that says when to come again."""
     response = defaults.server_error(request)
     if isinstance(sys.exception(), (OperationalError, InterfaceError)):
         response.status_code = 503

@@ -5,8 +5,8 @@ A page is made from its address alone: its path, and the parameters that its vie
 cookies, languages, forwarding headers and other parameters are not handed on. So no reader decides what others see,
 and there are no more pages to keep than the site has.
 
-While a page is made anew, one thread does it, and the others show the one before; but none of an earlier edition, in which
-may stand what an organiser has taken back.
+While a page is made anew, one thread does it, and the others show the one before. Not one of an earlier edition: there
+may stand in it what an organiser has taken back.
 """
 
 import re

@@ -23,7 +23,7 @@ def stamp(made_at: float | None = None) -> str:
 
 
 def age(posted: str) -> timedelta | None:
-    """Return at most how long ago the page was made; None for a stamp that is not ours, too old, or of a wrong clock."""
+    """Return at most how long ago the page was made; None for one that is not ours, too old or yet to come."""
     slice_, _dot, signed = posted.partition(".")
     if not (slice_.isascii() and slice_.isdecimal() and len(slice_) < 16):
         return None

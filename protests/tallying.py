@@ -16,8 +16,8 @@ def tally() -> int:
     Count the signatures that stand under each letter, and return of how many letters the count changed.
 
     Each time all of them, from an index that holds nothing else: a count that somehow went wrong is right the next
-    time. The moment before counting is noted, so that a slow count never overwrites a later one. One from well ahead of now
-    is none: the clock was wrong when it was taken.
+    time. The moment before counting is noted, so that a slow count never overwrites a later one. One that is well ahead
+    of now is none: the clock was wrong.
     """
     started = timezone.now()
     counted = dict(Signature.objects.counted().order_by().values_list("letter").annotate(Count("pk")))
@@ -30,9 +30,7 @@ def tally() -> int:
     for pk, signed in changed.items():
         before.filter(pk=pk).update(signed=signed, counted_at=started)
     aged = [
-        pk
-        for pk, known in tallies.items()
-        if abs(known.counted_at - started) > CONFIRMED_EVERY and pk not in changed
+        pk for pk, known in tallies.items() if abs(known.counted_at - started) > CONFIRMED_EVERY and pk not in changed
     ]
     if aged:
         before.filter(pk__in=aged).update(counted_at=started)
