@@ -19,7 +19,17 @@ from privacy.tags import new_token, tag
 from protests import consent
 from protests.addressing import recipients
 from protests.emails import Paper, papers
-from protests.models import CONFIRM_WITHIN, RECEIPT_FOR, ConfirmationMail, Delivery, Letter, LetterText, Signature
+from protests.models import (
+    CONFIRM_WITHIN,
+    RECEIPT_FOR,
+    ConfirmationMail,
+    Delivery,
+    Hold,
+    HoldQuerySet,
+    Letter,
+    LetterText,
+    Signature,
+)
 
 MAIL_AGAIN_AFTER = timedelta(minutes=10)
 
@@ -213,8 +223,9 @@ def withdraw(signature: Signature) -> int:
     Take the signature off the count, stop its letters that have not left and its updates; return how many letters.
 
     A letter that a worker holds is not touched. It can be done again, for one that came back to wait. If no letter
-    has left, nor may have, what was typed is deleted.
+    has left, nor may have, what was typed is deleted. What is held of the person goes in any case.
     """
+    _held(signature).delete()
     signature = _locked(signature)
     if signature.withdrawn_at is None:
         signature.withdrawn_at, signature.updates = timezone.now(), False
@@ -229,12 +240,25 @@ def withdraw(signature: Signature) -> int:
 
 @transaction.atomic
 def discard(signature: Signature) -> bool:
-    """Delete a signature that nobody has confirmed, on the word of the address's owner; return whether it could be."""
+    """
+    Delete a signature that nobody has confirmed, and what is held of the person, on the word of the address's owner.
+
+    Return whether it could be.
+    """
+    held = _held(signature)
     signature = _locked(signature)
     if signature.confirmed_at is not None:
         return False
+    held.delete()
     signature.delete()
     return True
+
+
+def _held(signature: Signature) -> HoldQuerySet:
+    """Return, locked, what was typed with the address and held. Call it first: protests.holding locks in this order."""
+    mine = Hold.objects.filter(letter=signature.letter_id, email_tag=signature.email_tag)
+    pks = list(mine.select_for_update().order_by("pk").values_list("pk", flat=True))
+    return Hold.objects.filter(pk__in=pks)
 
 
 def _locked(signature: Signature) -> Signature:

@@ -1,6 +1,7 @@
 """The pages for when something is broken. Without the mark `django_db` a query here would fail."""
 
 import pytest
+from django.db import InterfaceError, OperationalError, ProgrammingError, connection
 from django.test import RequestFactory
 from django.utils import translation
 from django.views import csrf, defaults
@@ -14,6 +15,23 @@ def test_the_page_for_our_own_failure_needs_no_database(language):
     assert response.status_code == 500
     assert "<h1>" in response.text
     assert f'lang="{language}"' in response.text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("error", "status", "retry"),
+    [(OperationalError, 503, "5"), (InterfaceError, 503, "5"), (ProgrammingError, 500, None)],
+)
+def test_while_the_database_is_away_visitors_are_told_when_to_come_again(client, error, status, retry):
+    def fail(*args):
+        raise error("gone")
+
+    client.raise_request_exception = False
+    with connection.execute_wrapper(fail):
+        response = client.get("/letters/")
+
+    assert (response.status_code, response.get("Retry-After")) == (status, retry)
+    assert "<h1>" in response.text
 
 
 def test_the_page_for_a_bad_request_needs_no_database():
