@@ -47,6 +47,7 @@ class Answer(NamedTuple):
     retry_after: bool
     at: float
     took: float
+    body: bytes = b""
 
 
 @dataclass
@@ -58,13 +59,15 @@ class Plan:
     connections: int = 8
     seconds: float = 0.0  # 0: until all are answered
     by_the_clock: bool = False
+    keep: bool = False  # what was answered
 
 
 @dataclass
 class Found:
-    """How it went. `busy`: which share of one processor the crowd itself took."""
+    """How it went. `busy`: which share of one processor the crowd itself took; `began`: when, by the clock."""
 
     answers: list[Answer] = field(default_factory=list)
+    began: float = 0.0
     seconds: float = 0.0
     busy: float = 0.0
 
@@ -106,10 +109,11 @@ class Connection:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.number, self.at, self.answered = -1, 0.0, 0
-        self.got = b""
+        self.got, self._head_alone = b"", False
 
     def send(self, number: int, content: bytes, at: float) -> None:
         self.number, self.at, self.got = number, at, b""
+        self._head_alone = content.startswith(b"HEAD ")
         self.socket.sendall(content)
 
     def read(self) -> bool | None:
@@ -121,19 +125,19 @@ class Connection:
         if not piece:
             return None
         self.got = self.got + piece if self.got else piece
-        return _is_whole(self.got)
+        return _is_whole(self.got, head_alone=self._head_alone)
 
     @property
     def is_kept(self) -> bool:
         return self.answered < KEPT_FOR and b"connection: close" not in self.got.partition(b"\r\n\r\n")[0].lower()
 
 
-def _is_whole(got: bytes) -> bool:
+def _is_whole(got: bytes, *, head_alone: bool) -> bool:
     end = got.find(b"\r\n\r\n")
     if end < 0:
         return False
     head = got[:end].lower()
-    if got[9:12] in (b"204", b"304"):
+    if head_alone or got[9:12] in (b"204", b"304"):
         return True
     start = head.find(b"\r\ncontent-length:")
     if start >= 0:
@@ -152,13 +156,13 @@ class Crowd:
         self._began = 0.0
 
     def run(self) -> Found:
-        before = resource.getrusage(resource.RUSAGE_SELF)
+        before, began = resource.getrusage(resource.RUSAGE_SELF), time.time()
         self._began = time.perf_counter()
         self.arrive() if self._plan.by_the_clock else self.hurry()
         took = time.perf_counter() - self._began
         after = resource.getrusage(resource.RUSAGE_SELF)
         busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return Found(self._answers, took, busy / took)
+        return Found(self._answers, began, took, busy / took)
 
     def hurry(self) -> None:
         """Keep so many connections busy until all is sent, or time is up."""
@@ -254,6 +258,7 @@ class Crowd:
                 retry_after=b"\r\nretry-after:" in head,
                 at=at - self._began,
                 took=now - at,
+                body=got.partition(b"\r\n\r\n")[2] if self._plan.keep else b"",
             )
         )
 
@@ -280,7 +285,10 @@ class Sending:
 
     def __init__(self, plan: Plan) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from bench.crowd import main; main()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+            [sys.executable, "-c", "from bench.crowd import main; main()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
         )
         assert self._process.stdin  # noqa: S101 - for mypy
         pickle.dump(plan, self._process.stdin)
@@ -312,4 +320,3 @@ def send(plan: Plan) -> Found:
 def main() -> None:
     plan = pickle.load(sys.stdin.buffer)  # noqa: S301 - the process that started this one wrote it
     pickle.dump(Crowd(plan).run(), sys.stdout.buffer)
-

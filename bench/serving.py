@@ -20,7 +20,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import django
 import psycopg
@@ -28,7 +27,6 @@ import psycopg
 if __name__ == "__main__":
     django.setup()
 
-from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
@@ -37,26 +35,21 @@ from bench import machine
 from bench.bare import Row
 from bench.crowd import Found, Plan, Request, get, percentile, post, send
 from bench.letters import multiply
+from bench.people import COUNTRY, MAILED, confirmable, form, headers, written
 from bench.sinking import CannotRun
 from config import gunicorn
 from limits.stamping import stamp
 from outbox.models import State
-from privacy.addresses import address_tag, mailbox_tag
-from privacy.tags import new_token, tag
-from protests import consent, signing, tallying
+from protests import tallying
 from protests.addressing import recipients
-from protests.emails import papers
-from protests.models import CONFIRM_WITHIN, ConfirmationMail, Delivery, Letter, Signature
+from protests.models import ConfirmationMail, Delivery, Letter, Signature
 from tests.processes import wait_for_port
 from tests.servers import end_with_the_tests
 from tests.sinks import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = (100, 100_000, 1_000_000)
-LETTER, COUNTRY = "no-arrests", "DE"
-# What is found only on the page that says "Look in your mailbox": one that is held, or asked for proof, did not sign.
-MAILED = b"Nothing is sent and nothing is counted before you press the button there."
-WORDS = "I have worked as a fitter for thirty years and was on strike myself once. Nobody went to prison for it."
+LETTER = "no-arrests"
 # The rows of the past have numbers from here on, and what is written while it is measured smaller ones.
 FIRST = 1_000_000_000
 # So many may be confirmed in one run.
@@ -76,60 +69,7 @@ BARE = {
 ALL = {**BARE, **MEASURED}
 
 
-def headers(number: int = 0) -> dict[str, str]:
-    """Return what the proxy in front, and a browser, send with a form; each number is a network of its own."""
-    origin = urlsplit(settings.BASE_URL)
-    return {
-        "Host": origin.netloc,
-        "Origin": settings.BASE_URL,
-        "X-Forwarded-Proto": origin.scheme,
-        "X-Forwarded-For": f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
-        "Accept-Encoding": "gzip",
-        "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
-    }
-
-
-def form(number: int, stamped: str, email: str = "") -> dict[str, str]:
-    """Return what a person types; each number is a person of their own, a few of them with one mail provider."""
-    return {
-        "name": f"Nora Berg {number}",
-        "email": email or f"nora.berg.{number}@mail-{number // 20}.example.org",
-        "country": COUNTRY,
-        "own_words": WORDS,
-        "organisation": "",
-        "display": "public",
-        "consent_letter": "on",
-        "stamp": stamped,
-    }
-
-
 # --- What stands in the tables ---------------------------------------------------------------------------------------
-
-
-def written(letter: Letter, numbers: range, **more: Any) -> list[Signature]:
-    """Return signatures of so many people, saved."""
-    text = signing.words_now(letter, "en")
-    now = timezone.now()
-    return Signature.objects.bulk_create(
-        [
-            Signature(
-                letter=letter,
-                text=text,
-                email=(email := f"nora.berg.{number}@history.example.org"),
-                email_tag=address_tag(email),
-                name=f"Nora Berg {number}",
-                own_words=WORDS,
-                country=COUNTRY,
-                display="public",
-                locale="en",
-                consent_version=consent.CURRENT,
-                consented_at=now,
-                **more,
-            )
-            for number in numbers
-        ],
-        batch_size=1000,
-    )
 
 
 def set_aside(letter: Letter) -> list[tuple[str, str]]:
@@ -138,29 +78,13 @@ def set_aside(letter: Letter) -> list[tuple[str, str]]:
 
     Return the secret and the fingerprint of what is shown of each of the latter.
     """
-    targets = recipients(letter, COUNTRY)
     (pattern,) = written(letter, range(1), confirmed_at=timezone.now())
     ConfirmationMail.objects.create(signature=pattern, token_hash="", expires_at=timezone.now(), state=State.ACCEPTED)
-    Delivery.objects.create(signature=pattern, target=targets[0], state=State.ACCEPTED)
+    Delivery.objects.create(signature=pattern, target=recipients(letter, COUNTRY)[0], state=State.ACCEPTED)
     _move("pattern")
-    signatures, expires_at = written(letter, range(1, CONFIRMABLE + 1)), timezone.now() + CONFIRM_WITHIN
-    tokens = [new_token() for _ in signatures]
-    ConfirmationMail.objects.bulk_create(
-        [
-            ConfirmationMail(
-                signature=signature,
-                token_hash=tag("token", token),
-                recipient_tag=mailbox_tag(signature.email),
-                expires_at=expires_at,
-                state=State.ACCEPTED,
-            )
-            for signature, token in zip(signatures, tokens, strict=True)
-        ],
-        batch_size=1000,
-    )
+    links = confirmable(letter, range(1, CONFIRMABLE + 1))
     _move("confirmable")
-    seen = [signing.fingerprint(signature, papers(signature, targets)) for signature in signatures]
-    return list(zip(tokens, seen, strict=True))
+    return links
 
 
 def _move(where: str) -> None:
@@ -289,7 +213,9 @@ class Line:
 
 
 class Bench:
-    def __init__(self, places: list[Place], confirmable: list[tuple[str, str]], seconds: float, connections: int) -> None:
+    def __init__(
+        self, places: list[Place], confirmable: list[tuple[str, str]], seconds: float, connections: int
+    ) -> None:
         self.places, self._confirmable = places, confirmable
         self._seconds, self._connections = seconds, connections
         self._stamp = stamp(time.time() - 60)
@@ -316,7 +242,9 @@ class Bench:
         found = send(Plan(port, self._requests(key), self._connections, seconds))
         wrong = [answer for answer in found.answers if not answer.marked or answer.status not in {200, 303}]
         if wrong:
-            raise CannotRun(f"{len(wrong)} of {len(found.answers)} times {ALL[key][0]} was answered otherwise: {wrong[0]}")
+            raise CannotRun(
+                f"{len(wrong)} of {len(found.answers)} times {ALL[key][0]} was answered otherwise: {wrong[0]}"
+            )
         rows = {
             "insert": Row._meta.db_table,
             "sign": f"protests_signature WHERE id < {FIRST}",
@@ -405,7 +333,9 @@ class Bench:
 def table(result: dict[str, Any]) -> str:
     """Return the result as text to read."""
     lines = ["", *(f"{name + ':':<20}{words}" for name, words in result["machine"].items()), ""]
-    lines.append(f"{'':<52}{'signatures':>11}{'a second':>10}{'least-most':>14}{'p50':>9}{'p99':>9}{'of bare':>9}{'crowd':>7}")
+    lines.append(
+        f"{'':<52}{'signatures':>11}{'a second':>10}{'least-most':>14}{'p50':>9}{'p99':>9}{'of bare':>9}{'crowd':>7}"
+    )
     for row in result["rows"]:
         spread = f"{min(row['per_second']):,.0f}-{max(row['per_second']):,.0f}"
         ratio = f"{row['of_bare']:.2f}" if "of_bare" in row else ""
@@ -413,7 +343,10 @@ def table(result: dict[str, Any]) -> str:
             f"{row['title']:<52}{row['signatures']:>11,}{row['median']:>10,.0f}{spread:>14}"
             f"{row['p50_ms']:>6.1f} ms{row['p99_ms']:>6.0f} ms{ratio:>9}{row['crowd_busy']:>7.0%}"
         )
-    lines += ["", f"a second: the median of {len(result['rows'][0]['per_second'])} rounds; of bare: of each round's ratio."]
+    lines += [
+        "",
+        f"a second: the median of {len(result['rows'][0]['per_second'])} rounds; of bare: of each round's ratio.",
+    ]
     lines += ["crowd: how much of one processor the process took that sent the requests.", ""]
     lines += [f"{'met   ' if aim['met'] else 'NOT MET'} {aim['aim']}: {aim['reached']}" for aim in result["aims"]]
     return "\n".join(lines)
@@ -443,9 +376,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         bench.warm_up()
         for number in range(1, options.rounds + 1):
             bench.round()
-            say(f"round {number} of {options.rounds}: " + ", ".join(
-                f"{key} {line.rates[-1]:,.0f}/s at {size:,}" for (key, size), line in bench.lines.items()
-            ))
+            say(
+                f"round {number} of {options.rounds}: "
+                + ", ".join(f"{key} {line.rates[-1]:,.0f}/s at {size:,}" for (key, size), line in bench.lines.items())
+            )
         return bench.report()
 
 
