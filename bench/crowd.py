@@ -302,14 +302,13 @@ class Sending:
     def found(self) -> Found:
         """Wait for the end; return what was found."""
         assert self._process.stdout  # noqa: S101 - for mypy
-        found: Found = pickle.load(self._process.stdout)  # noqa: S301 - our own process wrote it
-        self._process.wait()
+        with self._process:
+            found: Found = pickle.load(self._process.stdout)  # noqa: S301 - our own process wrote it
         return found
 
     def end(self) -> None:
-        if self._process.poll() is None:
+        with self._process:
             self._process.kill()
-            self._process.wait()
 
 
 def send(plan: Plan) -> Found:

@@ -19,7 +19,16 @@ from privacy.tags import new_token, tag
 from protests import consent
 from protests.addressing import recipients
 from protests.emails import Paper, papers
-from protests.models import CONFIRM_WITHIN, RECEIPT_FOR, ConfirmationMail, Delivery, Letter, LetterText, Signature
+from protests.models import (
+    CONFIRM_WITHIN,
+    RECEIPT_FOR,
+    ConfirmationMail,
+    Delivery,
+    Letter,
+    LetterText,
+    Signature,
+    Target,
+)
 
 MAIL_AGAIN_AFTER = timedelta(minutes=10)
 
@@ -44,7 +53,7 @@ class Changed(CannotConfirm):
     """The letter is not the one that the signer was shown."""
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def sign(
     letter: Letter,
     *,
@@ -157,10 +166,11 @@ def mailed_just_now(signature: Signature) -> bool:
     return signature.mails.filter(created_at__gt=timezone.now() - MAIL_AGAIN_AFTER).exists()
 
 
-def unsent(signature: Signature) -> list[Paper]:
+def unsent(signature: Signature, targets: list[Target] | None = None) -> list[Paper]:
     """Return the letters that confirming would send: none to a target that has, or may have, one of this signer."""
     left = _left(signature)
-    targets = recipients(signature.letter, signature.country)
+    if targets is None:
+        targets = recipients(signature.letter, signature.country)
     return papers(signature, [target for target in targets if target.pk not in left])
 
 
@@ -190,7 +200,7 @@ def confirm(signature: Signature, *, seen: str | None = None) -> None:
     targets = recipients(signature.letter, signature.country)
     if not signature.letter.is_open or not targets:
         raise Closed
-    if seen is not None and seen != fingerprint(signature, unsent(signature)):
+    if seen is not None and seen != fingerprint(signature, unsent(signature, targets)):
         raise Changed
     signature.confirmed_at, signature.withdrawn_at = timezone.now(), None
     signature.save(update_fields=["confirmed_at", "withdrawn_at"])
