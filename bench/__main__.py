@@ -78,7 +78,7 @@ def parsed() -> argparse.Namespace:
 
 
 def measured(options: argparse.Namespace, env: dict[str, str], folder: Path) -> int:
-    """Run what was asked for, each on a PostgreSQL of its own; write all figures to one file; return the exit status."""
+    """Run what was asked for, each on a PostgreSQL of its own; write all to one file; return the exit status."""
     results: dict[str, Any] = {}
     for what, command in MEASURES.items():
         if what not in options.what:
@@ -104,7 +104,7 @@ def serving(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
     arguments = [
         *("-m", "bench.serving"),
         f"--rounds={options.rounds or (1 if options.quick else 3)}",
-        f"--seconds={1 if options.quick else 3}",
+        f"--seconds={0.5 if options.quick else 3}",
         *(["--sizes", *options.sizes.split(",")] if options.sizes else []),
     ]
     return arguments, {

@@ -52,8 +52,8 @@ SIZES = (100, 100_000, 1_000_000)
 LETTER = "no-arrests"
 # The rows of the past have numbers from here on, and what is written while it is measured smaller ones.
 FIRST = 1_000_000_000
-# So many may be confirmed in one run.
-CONFIRMABLE = 6000
+# So many are sent at most in a second of a run.
+MOST_A_SECOND = {"read": 6000, "sign": 2000, "confirm": 2000}
 TABLES = (Signature, ConfirmationMail, Delivery)
 # What is measured, beside what, and at least how much of it is aimed at.
 MEASURED = {
@@ -72,7 +72,7 @@ ALL = {**BARE, **MEASURED}
 # --- What stands in the tables ---------------------------------------------------------------------------------------
 
 
-def set_aside(letter: Letter) -> list[tuple[str, str]]:
+def set_aside(letter: Letter, count: int) -> list[tuple[str, str]]:
     """
     Empty the tables, with one row of each kept as a pattern, and as many as can be confirmed in one run.
 
@@ -82,7 +82,7 @@ def set_aside(letter: Letter) -> list[tuple[str, str]]:
     ConfirmationMail.objects.create(signature=pattern, token_hash="", expires_at=timezone.now(), state=State.ACCEPTED)
     Delivery.objects.create(signature=pattern, target=recipients(letter, COUNTRY)[0], state=State.ACCEPTED)
     _move("pattern")
-    links = confirmable(letter, range(1, CONFIRMABLE + 1))
+    links = confirmable(letter, range(1, count + 1))
     _move("confirmable")
     return links
 
@@ -90,7 +90,8 @@ def set_aside(letter: Letter) -> list[tuple[str, str]]:
 def _move(where: str) -> None:
     with connection.cursor() as cursor:
         for model in TABLES:
-            cursor.execute(f"CREATE TABLE {where}_{model._meta.db_table} AS SELECT * FROM {model._meta.db_table}")
+            table = model._meta.db_table
+            cursor.execute(f"CREATE TABLE {where}_{table} AS SELECT * FROM {table}")  # noqa: S608 - our own names
         cursor.execute(f"TRUNCATE {TABLES[0]._meta.db_table} CASCADE")
 
 
@@ -255,7 +256,7 @@ class Bench:
         return found
 
     def _requests(self, key: str) -> list[Request]:
-        most = int(self._seconds * 6000)
+        most = int(self._seconds * MOST_A_SECOND["read"])
         match key:
             case "hello":
                 return [get("/hello/", **headers())] * most
@@ -266,7 +267,7 @@ class Bench:
             case "letter":
                 return [get(f"/letters/{LETTER}/", **headers())] * most
             case "sign":
-                first, self._signed = self._signed, self._signed + most // 4
+                first, self._signed = self._signed, self._signed + int(self._seconds * MOST_A_SECOND["sign"])
                 return [
                     post(f"/letters/{LETTER}/", form(number, self._stamp), mark=MAILED, **headers(number))
                     for number in range(first, self._signed)
@@ -298,7 +299,7 @@ class Bench:
             "at": timezone.now().isoformat(timespec="seconds"),
             "machine": {
                 **machine.facts(),
-                "served by": f"gunicorn, {gunicorn.workers} processes with {gunicorn.threads} threads each; the bare project "
+                "served by": f"gunicorn, {gunicorn.workers} processes of {gunicorn.threads} threads; the bare project "
                 "by the same",
                 "crowd": f"bench/crowd.py: one process, {self._connections} connections, each kept for 50 requests",
             },
@@ -362,7 +363,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     with connection.schema_editor() as editor:
         editor.create_model(Row)
     letter = Letter.objects.get(slug=LETTER)
-    confirmable = set_aside(letter)
+    confirmable = set_aside(letter, int(options.seconds * MOST_A_SECOND["confirm"]))
     with ExitStack() as running:
         places, first = [], 1
         for size in sorted(options.sizes):
