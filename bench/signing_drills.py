@@ -231,7 +231,7 @@ def _bots(now: Play, letter: Letter, port: int) -> None:
     through, held = Signature.objects.count() - signatures, Hold.objects.count() - holds
     now.remark(
         f"{count:,} posts of bots from 50 networks: asked that the public count stays {before}; found {after}. "
-        f"{through} were signed and wait for a confirmation, {held:,} are held, all others were asked for proof of work "
+        f"{through} were signed and wait for a confirmation, {held:,} are held, all others were asked for proof "
         f"({found.per_second:.0f} a second, p95 {1000 * percentile(found.answers, 0.95):.0f} ms)"
     )
     now.must(after == before, f"bots changed the public count from {before} to {after}")
@@ -343,7 +343,7 @@ def restart(now: Play) -> None:
     again = send(Plan(now.stage.web_port, [signed(letter, 500_000)])).answers
     finish(now)
     now.remark(
-        f"PostgreSQL killed after {seconds / 3:.0f} of {seconds:.0f} s and away for {away:.1f} s: asked for nothing but "
+        f"PostgreSQL killed after {seconds / 3:.0f} of {seconds:.0f} s, away for {away:.1f} s: asked for nothing but "
         f"503 with Retry-After; found {statuses(found.answers)}, of them {len(bad)} otherwise"
     )
     now.remark(f"asked to be back within 10 s; the last 503 came {last:.1f} s after the kill")
