@@ -141,7 +141,7 @@ def _spellings(now: Play, letter: Letter, port: int) -> None:
 
 
 def _victim(now: Play, port: int) -> None:
-    count = 100 if now.stage.quick else 1000
+    count = 40 if now.stage.quick else 1000
     letters = [AddresseeFactory(rule="everybody").letter for _ in range(20)]
     posts = [
         signed(letters[number % 20], number, email=f"victim+{number}@example.org", network=100_000 + number)
@@ -211,7 +211,7 @@ def _rows() -> list[str]:
 
 
 def _bots(now: Play, letter: Letter, port: int) -> None:
-    count = 200 if now.stage.quick else 10_000
+    count = 50 if now.stage.quick else 10_000
     tricks: list[dict[str, str]] = [
         {"stamp": ""},
         {"stamp": "1.0123456789abcdef", "altcha": "e30="},

@@ -58,7 +58,7 @@ def recipients(letter: Letter, country: str) -> list[Target]:
 
 def is_sent_from(letter: Letter, country: str) -> bool:
     """Whether anybody gets the letter of a supporter in `country`; looked up once for a letter that was read."""
-    known: dict[str, bool] = vars(letter).setdefault("_is_sent_from", {})
+    known: dict[str, bool] = letter.__dict__.setdefault("_is_sent_from", {})
     if country not in known:
         known[country] = bool(recipients(letter, country))
     return known[country]
