@@ -86,6 +86,7 @@ class PageCache:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
+        environ[editions.KEY] = self._edition.number
         if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not PATH.fullmatch(path) or not _is_in_order(environ):
             return self._program(environ, start_response)
         view = _view_of(path)

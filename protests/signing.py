@@ -29,6 +29,7 @@ from protests.models import (
     Letter,
     LetterText,
     Signature,
+    Target,
 )
 
 MAIL_AGAIN_AFTER = timedelta(minutes=10)
@@ -54,7 +55,7 @@ class Changed(CannotConfirm):
     """The letter is not the one that the signer was shown."""
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def sign(
     letter: Letter,
     *,
@@ -167,10 +168,11 @@ def mailed_just_now(signature: Signature) -> bool:
     return signature.mails.filter(created_at__gt=timezone.now() - MAIL_AGAIN_AFTER).exists()
 
 
-def unsent(signature: Signature) -> list[Paper]:
+def unsent(signature: Signature, targets: list[Target] | None = None) -> list[Paper]:
     """Return the letters that confirming would send: none to a target that has, or may have, one of this signer."""
     left = _left(signature)
-    targets = recipients(signature.letter, signature.country)
+    if targets is None:
+        targets = recipients(signature.letter, signature.country)
     return papers(signature, [target for target in targets if target.pk not in left])
 
 
@@ -200,7 +202,7 @@ def confirm(signature: Signature, *, seen: str | None = None) -> None:
     targets = recipients(signature.letter, signature.country)
     if not signature.letter.is_open or not targets:
         raise Closed
-    if seen is not None and seen != fingerprint(signature, unsent(signature)):
+    if seen is not None and seen != fingerprint(signature, unsent(signature, targets)):
         raise Changed
     signature.confirmed_at, signature.withdrawn_at = timezone.now(), None
     signature.save(update_fields=["confirmed_at", "withdrawn_at"])

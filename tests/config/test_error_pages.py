@@ -6,6 +6,8 @@ from django.test import RequestFactory
 from django.utils import translation
 from django.views import csrf, defaults
 
+from config import failing
+
 
 @pytest.mark.parametrize("language", ["en", "de", "ar"])
 def test_the_page_for_our_own_failure_needs_no_database(language):
@@ -46,3 +48,39 @@ def test_the_page_for_a_form_without_its_token_needs_no_database():
 
     assert response.status_code == 403
     assert "<h1>" in response.text
+
+
+def answered(error):
+    """What the site answers where `error` was raised."""
+    try:
+        raise error
+    except type(error):
+        return failing.server_error(RequestFactory().get("/"))
+
+
+@pytest.mark.parametrize("error", [OperationalError(), InterfaceError()])
+def test_while_the_database_is_away_people_are_asked_to_come_again_soon(error):
+    response = answered(error)
+
+    assert response.status_code == 503
+    assert response["Retry-After"] == "5"
+    assert response["Cache-Control"] == "no-store"
+    assert "<h1>" in response.text
+
+
+def test_what_else_breaks_is_our_own_failure():
+    assert answered(ValueError()).status_code == 500
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_that_finds_no_database_says_so(client, settings):
+    client.raise_request_exception = False
+    kept, connection.settings_dict["NAME"] = connection.settings_dict["NAME"], "/nowhere/at/all"
+    connection.close()
+    try:
+        response = client.get("/updates/")
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = kept
+
+    assert response.status_code == 503
