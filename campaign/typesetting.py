@@ -16,13 +16,16 @@ class TypesettingError(Exception):
 
 def typeset(program: Path, document: dict[str, Any]) -> bytes:
     """Return `document` as a PDF, set by the Typst program in that file. Raises TypesettingError."""
-    done = subprocess.run(
-        [sys.executable, "-I", str(_TYPESETTER), str(program)],
-        input=json.dumps(document).encode(),
-        capture_output=True,
-        timeout=_TIMEOUT_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(_TYPESETTER), str(program)],
+            input=json.dumps(document).encode(),
+            capture_output=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TypesettingError(f"not done within {_TIMEOUT_SECONDS} seconds") from error
     if done.returncode:
         raise TypesettingError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
     return done.stdout

@@ -114,7 +114,9 @@ def svg(text: str) -> str:
         raise NoCodeError("the code is too large")
     title = _("QR code with the account, the amount and the reference")
     out = BytesIO()
-    code.save(out, kind="svg", border=4, omitsize=True, xmldecl=False, nl=False, svgclass="qr", light="#fff", title=title)
+    code.save(
+        out, kind="svg", border=4, omitsize=True, xmldecl=False, nl=False, svgclass="qr", light="#fff", title=title
+    )
     return out.getvalue().decode()
 
 
