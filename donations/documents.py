@@ -128,7 +128,7 @@ def _standing_order(made: Pledge, told: Instructions) -> Sheet:
     """A bank's standing order, filled in as far as we know."""
     payer = made.name if made.kind == Pledge.Kind.PERSON else made.organisation
     following = instalments.following(made, timezone.localdate())
-    last = [day for day in instalments.dates(made) if day][-1:] if made.until else []
+    last = list(instalments.dates(made))[-1:] if made.until else []
     order: tuple[Row, ...] = (
         (_("Amount"), money.format_amount(made.amount_minor, made.currency)),
         (_("How often"), _("every month")),
@@ -140,7 +140,7 @@ def _standing_order(made: Pledge, told: Instructions) -> Sheet:
         letterhead=payer,
         title=_("Standing order"),
         parts=(
-            Part(text=_("To our bank: please pay from our account, until the day named below, as follows.")),
+            Part(text=_("To our bank: please pay from our account, every month, as follows.")),
             Part(lines=(_("IBAN of our account"),)),
             Part(facts=order + _account(told)),
             Part(text=_how_to_copy()),
