@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from campaign.models import Campaign
 from campaign.typesetting import short, typeset
 from donations import instalments, money
-from donations.instructions import Instructions, of_appeal, of_pledge
+from donations.instructions import Instructions, of_appeal
 from donations.models import Fund, Pledge
 
 _PROGRAM = Path(__file__).with_name("documents.typ")
@@ -74,9 +74,8 @@ def _document(sheet: Sheet) -> dict[str, Any]:
     }
 
 
-def papers(made: Pledge) -> dict[str, Sheet]:
+def papers(made: Pledge, told: Instructions | None) -> dict[str, Sheet]:
     """Return the papers to a pledge that its giver may print, by name; none if nothing is to be paid."""
-    told = of_pledge(made)
     if told is None or made.withdrawn_at or made.has_ended or not made.name:
         return {}
     makers: list[Callable[[Pledge, Instructions], Sheet]] = []

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from schwifty import BIC, IBAN
 from schwifty.exceptions import SchwiftyException
 
-from donations import references
-from donations.models import BankAccount, Fund, Pledge
+from donations import accounts, references
+from donations.models import Fund, Pledge
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class Instructions:
     currency: str
     amount_minor: int | None
     number: str
+    note: str = ""
 
     def __post_init__(self) -> None:
         try:
@@ -131,11 +132,12 @@ def of_appeal(fund: Fund) -> Instructions | None:
 
 
 def _to(fund: Fund, number: str, currency: str, amount_minor: int | None) -> Instructions | None:
-    account: BankAccount | None = fund.payable_account
+    account = accounts.payable(fund)
     if account is None:
         return None
+    note = account.safe_translation_getter("note", default="")
     try:
-        return Instructions(account.holder, account.iban, account.bic, currency, amount_minor, number)
+        return Instructions(account.holder, account.iban, account.bic, currency, amount_minor, number, note)
     except WrongAccountError as error:
         logger.error("Nobody is told to pay to account %s: %s.", account.pk, error)
         return None

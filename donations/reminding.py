@@ -10,9 +10,8 @@ from django.db.models import Exists, OuterRef, Sum
 from django.db.transaction import atomic
 from django.utils import timezone
 
-from donations import giving, instalments
-from donations.instructions import of_pledge
-from donations.models import Pledge, PledgeMail, PledgeQuerySet
+from donations import accounts, giving, instalments
+from donations.models import Allocation, Fund, Pledge, PledgeMail, PledgeQuerySet
 from outbox import capping
 from privacy.addresses import mailbox_tag
 
@@ -33,27 +32,29 @@ def _unreminded() -> PledgeQuerySet:
 
 
 def _due() -> PledgeQuerySet:
-    """Return those whose day of the month was within the last days."""
+    """Return those whose day of the month was within the last days, to funds that can be paid to."""
+    payable = [fund for fund, told in accounts.shown_of(list(Fund.objects.all())).items() if told.payable]
     today = timezone.localdate()
     lately = [today - timedelta(days=back) for back in range(REMIND_WITHIN.days)]
     days = {day.day for day in lately}
     if any((day + timedelta(days=1)).day == 1 for day in lately):
         days |= {29, 30, 31}  # which shorter months lack
-    return _unreminded().filter(made_on__day__in=days).select_related("fund__account").order_by("pk")
+    return _unreminded().filter(fund__in=payable, made_on__day__in=days).order_by("pk")
 
 
 def _missing(made: Pledge) -> date | None:
     """Return the instalment to remind of: not the one on the day of the instructions, and none that has arrived."""
     today = timezone.localdate()
     due_on, before = instalments.latest(made, today) or (date.min, date.min)
-    if due_on <= max(made.changed_on or made.made_on, today - REMIND_WITHIN) or of_pledge(made) is None:
+    if due_on <= max(made.changed_on or made.made_on, today - REMIND_WITHIN):
         return None
     return None if arrived_since(made, before) >= made.amount_minor else due_on
 
 
 def arrived_since(made: Pledge, day: date) -> int:
     """Return what has arrived on a pledge after a day, in its currency's smallest unit."""
-    return made.transactions.filter(booked_on__gt=day).aggregate(total=Sum("amount_minor", default=0))["total"]
+    arrived = Allocation.objects.filter(pledge=made, transaction__booked_on__gt=day)
+    return arrived.aggregate(total=Sum("amount_minor", default=0))["total"]
 
 
 @atomic

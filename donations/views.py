@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campaign.cookieless import SeeOther, cookieless
 from campaign.typesetting import TypesettingError
-from donations import documents, giving, holding, instalments, references
+from donations import accounts, documents, giving, holding, instalments, references
 from donations.forms import ChangeForm, PledgeForm
 from donations.instructions import of_appeal, of_pledge
 from donations.models import CONFIRM_WITHIN, HELD_FOR, Fund, Pledge, PledgeMail
@@ -30,19 +31,24 @@ NEWEST = 50
 
 def _fund(slug: str | None) -> Fund | None:
     """Return the published fund with this slug, without one the newest, or None. Raises Http404 for an unknown slug."""
-    funds = Fund.objects.published().select_related("account").prefetch_related("translations")
+    funds = Fund.objects.published().prefetch_related("translations")
     if slug and "\0" in slug:  # PostgreSQL takes no such text
         raise Http404
     return get_object_or_404(funds, slug=slug) if slug else funds.first()
 
 
-def _context(fund: Fund, made: Pledge | None = None) -> dict[str, object]:
+def _context(fund: Fund, made: Pledge | None = None) -> dict[str, Any]:
     """Return what every page that may tell how to pay shows."""
-    context: dict[str, object] = {"fund": fund, "told": of_appeal(fund), "confirm_days": CONFIRM_WITHIN.days}
-    if made:
-        numbers = {"ogm": references.ogm(made.number), "rf": references.rf(made.number)}
-        context |= {"pledge": made, "told": of_pledge(made), **numbers}
-    return context
+    if made is None:
+        return {"fund": fund, "told": of_appeal(fund), "confirm_days": CONFIRM_WITHIN.days}
+    return {
+        "fund": fund,
+        "pledge": made,
+        "told": of_pledge(made),
+        "ogm": references.ogm(made.number),
+        "rf": references.rf(made.number),
+        "confirm_days": CONFIRM_WITHIN.days,
+    }
 
 
 @require_safe
@@ -53,7 +59,7 @@ def fund(request: HttpRequest) -> HttpResponse:
     transactions = shown.transactions.select_related("reversal")
     context = {
         "fund": shown,
-        "account": getattr(shown, "account", None),
+        "accounts": accounts.shown(shown),
         "others": Fund.objects.published().exclude(pk=shown.pk).prefetch_related("translations"),
         "totals": giving.totals(shown),
         "supporters": giving.supporters(shown),
@@ -81,8 +87,9 @@ def pledge(request: HttpRequest) -> HttpResponse:
         return proof_page(request, "donations/prove.html", reverse("donations:pledge"), fields, fund=to)
     if verdict.hold:
         context = {"fund": to, "why": TOLD[verdict.hold], "days": HELD_FOR.days, "mails": MAILS_A_DAY}
-        return render(request, "donations/held.html", context)
-    response = render(request, "donations/pledged.html", _context(to, made))
+        response = render(request, "donations/held.html", context)
+    else:
+        response = render(request, "donations/pledged.html", _context(to, made))
     response["Cache-Control"] = "private, no-store"
     return response
 
@@ -92,7 +99,7 @@ def secret(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
     @wraps(view)
     def wrapped(request: HttpRequest, token: str, **kwargs: str) -> HttpResponse:
-        mails = PledgeMail.objects.select_related("pledge__fund__account")
+        mails = PledgeMail.objects.select_related("pledge__fund")
         mail = mails.filter(token_hash=tag("token", token), expires_at__gt=timezone.now()).first()
         if mail is None:
             response = render(request, "donations/unknown_link.html", status=404)
@@ -130,13 +137,14 @@ def instructions(request: HttpRequest, made: Pledge, token: str) -> HttpResponse
     return _instructions_page(request, made, token, asks=asks)
 
 
-def _instructions_page(request: HttpRequest, made: Pledge, token: str, **context: object) -> HttpResponse:
+def _instructions_page(request: HttpRequest, made: Pledge, token: str, **more: object) -> HttpResponse:
+    context = _context(made.fund, made)
     context |= {
         "token": token,
         "next_on": None if made.withdrawn_at else instalments.following(made, timezone.localdate()),
-        "papers": documents.papers(made).values(),
+        "papers": documents.papers(made, context["told"]).values(),
     }
-    return render(request, "donations/instructions.html", _context(made.fund, made) | context)
+    return render(request, "donations/instructions.html", context | more)
 
 
 @cookieless
@@ -163,7 +171,7 @@ def change(request: HttpRequest, made: Pledge, token: str) -> HttpResponse:
 
 def _paper(made: Pledge, name: str) -> documents.Sheet:
     try:
-        return documents.papers(made)[name]
+        return documents.papers(made, of_pledge(made))[name]
     except KeyError as error:
         raise Http404 from error
 

@@ -1,4 +1,5 @@
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 import time_machine
@@ -73,4 +74,4 @@ def test_instalments_are_a_month_apart_and_within_the_pledge(made_on, days):
     found = list(instalments.dates(made))
     assert found[0] == made_on
     assert found[-1] <= made.ends_on < instalments.months_later(made_on, len(found))
-    assert all(27 < (later - earlier).days < 32 for earlier, later in zip(found, found[1:], strict=False))
+    assert all(27 < (later - earlier).days < 32 for earlier, later in pairwise(found))
