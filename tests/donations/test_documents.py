@@ -143,11 +143,9 @@ def test_the_appeal_is_in_the_language_of_the_page_and_the_holder_in_the_banks(f
     assert HOLDER in text
 
 
-@pytest.mark.parametrize(
-    "fund", [lambda: FundFactory(), lambda: BankAccountFactory(payable=False).fund], indirect=False
-)
-def test_an_appeal_without_an_account_asks_for_no_money(fund):
-    sheet = documents.appeal(fund())
+@pytest.mark.parametrize("make", [FundFactory, lambda: BankAccountFactory(payable=False).fund])
+def test_an_appeal_without_an_account_asks_for_no_money(make):
+    sheet = documents.appeal(make())
     assert "Please send no money now" in text_of(sheet)
     for invitation in ("IBAN", "DE02", "Holder", "transfer", "<svg"):
         assert invitation not in str(sheet)
