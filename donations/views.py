@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from campaign.cookieless import SeeOther, cookieless
 from campaign.typesetting import TypesettingError
 from donations import accounts, documents, giving, holding, instalments, references
-from donations.forms import ChangeForm, PledgeForm
+from donations.forms import AccountForm, ChangeForm, PledgeForm
 from donations.instructions import of_appeal, of_pledge
 from donations.models import CONFIRM_WITHIN, HELD_FOR, Fund, Pledge, PledgeMail
 from limits.asking import TOLD, proof_page
@@ -67,6 +67,20 @@ def fund(request: HttpRequest) -> HttpResponse:
         "transactions_count": transactions.count(),
     }
     return render(request, "donations/fund.html", context)
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+def account(request: HttpRequest) -> HttpResponse:
+    """Whether an account number that somebody was told is the fund's. By POST, so that it stands in no log."""
+    form = AccountForm(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        return render(request, "donations/account_check.html", {"form": form}, status=400 if form.is_bound else 200)
+    answer, found = accounts.check(form.cleaned_data["iban"])
+    context = {"form": form, "answer": answer, "is_right": answer == accounts.Answer.RIGHT, "fund": found}
+    response = render(request, "donations/account_check.html", context)
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 @cookieless
