@@ -202,7 +202,7 @@ def appeal(fund: Fund) -> Sheet:
 
 def _account(told: Instructions) -> tuple[Row, ...]:
     rows = [
-        (_("Holder"), told.holder),
+        (_("Payee"), told.holder),
         ("IBAN", told.grouped_iban),
         ("BIC", told.bic),
         (_("Reference in Belgium (OGM)"), told.ogm),

@@ -169,13 +169,12 @@ def withdraw(made: Pledge) -> bool:
 
     What has arrived on it stays in the books, under the number. Return whether it was this call that did.
     """
-    made.mails.all().cancel()
-    Transaction.objects.filter(allocations__pledge=made).erase()
-    return bool(
-        Pledge.objects.filter(pk=made.pk, withdrawn_at=None).update(
-            withdrawn_at=timezone.now(), name="", organisation="", email="", email_tag=None
-        )
+    done = Pledge.objects.filter(pk=made.pk, withdrawn_at=None).update(
+        withdrawn_at=timezone.now(), name="", organisation="", email="", email_tag=None
     )
+    # After the row, so that a change that runs at this moment has written its mail before, or writes none.
+    made.mails.all().cancel()
+    return bool(done)
 
 
 def record(

@@ -128,7 +128,8 @@ def of_pledge(made: Pledge) -> Instructions | None:
 
 def of_appeal(fund: Fund) -> Instructions | None:
     """Return how to give to a fund without a pledge, under the fund's own reference."""
-    return _to(fund, references.fund_number(fund.pk), fund.currency_list[0], None)
+    currency = "EUR" if "EUR" in fund.currency_list else fund.currency_list[0]
+    return _to(fund, references.fund_number(fund.pk), currency, None)
 
 
 def _to(fund: Fund, number: str, currency: str, amount_minor: int | None) -> Instructions | None:

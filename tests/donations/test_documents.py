@@ -147,7 +147,7 @@ def test_the_appeal_is_in_the_language_of_the_page_and_the_holder_in_the_banks(f
 def test_an_appeal_without_an_account_asks_for_no_money(make):
     sheet = documents.appeal(make())
     assert "Please send no money now" in text_of(sheet)
-    for invitation in ("IBAN", "DE02", "Holder", "transfer", "<svg"):
+    for invitation in ("IBAN", "DE02", "Payee", "transfer", "<svg"):
         assert invitation not in str(sheet)
 
 
