@@ -242,6 +242,7 @@ CELERY_BEAT_SCHEDULE = {
     "tell-signers": {"task": "protests.tasks.tell_signers", "schedule": 300, "options": {"expires": 300}},
     # Longer than brokers and busy workers take to hear it: else one after the other could expire unheard.
     "tally": {"task": "protests.tasks.tally", "schedule": TALLY_SECONDS, "options": {"expires": TALLY_SECONDS + 10}},
+    "remind-donors": {"task": "donations.tasks.remind", "schedule": 3600, "options": {"expires": 3600}},
     "heartbeat": {"task": "outbox.tasks.heartbeat", "schedule": 30, "options": {"expires": 120}},
     "purge": {"task": "privacy.tasks.purge", "schedule": 24 * 3600},
 }

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from donations import consent, giving
+from donations import consent, giving, posting
 from donations.models import LINK_FOR, Pledge, PledgeMail, Transaction
 from outbox.models import State
 from privacy.tags import tag
@@ -157,7 +157,7 @@ def test_withdrawing_takes_the_person_away_and_stops_the_mail():
     assert (made.name, made.organisation, made.email, made.email_tag) == ("", "", "", None)
     assert Pledge.objects.counted().count() == 0
     assert made.mails.get().state == State.CANCELLED
-    assert made.transactions.count() == 1
+    assert made.allocations.count() == 1
 
 
 def test_a_withdrawn_pledge_cannot_be_confirmed_but_made_anew_on_the_same_day():
@@ -198,7 +198,7 @@ def test_only_money_that_arrived_is_recorded(amount):
 
 def test_a_reversal_is_the_opposite_and_both_stay():
     posted, organiser = TransactionFactory(), OrganiserFactory()
-    reversal = giving.reverse(posted, recorded_by=organiser)
+    reversal = posting.reverse(posted, by=organiser)
     assert (reversal.amount_minor, reversal.currency, reversal.fund) == (-150000, "EUR", posted.fund)
     assert (reversal.reverses, reversal.recorded_by) == (posted, organiser)
     assert Transaction.objects.count() == 2
@@ -207,10 +207,10 @@ def test_a_reversal_is_the_opposite_and_both_stay():
 
 def test_nothing_is_reversed_twice_and_no_reversal_is_reversed():
     posted = TransactionFactory()
-    reversal = giving.reverse(posted, recorded_by=None)
+    reversal = posting.reverse(posted, by=None)
     for again in (posted, reversal):
-        with pytest.raises(giving.AlreadyReversedError):
-            giving.reverse(again, recorded_by=None)
+        with pytest.raises(posting.AlreadyReversedError):
+            posting.reverse(again, by=None)
     assert Transaction.objects.count() == 2
 
 
@@ -220,8 +220,8 @@ def test_two_who_reverse_at_once_make_one_reversal():
 
     def reverse(_number):
         try:
-            return giving.reverse(Transaction.objects.get(pk=posted.pk), recorded_by=None)
-        except giving.AlreadyReversedError:
+            return posting.reverse(Transaction.objects.get(pk=posted.pk), by=None)
+        except posting.AlreadyReversedError:
             return None
 
     answers = at_once(8, reverse)
@@ -244,11 +244,11 @@ def test_a_fund_without_pledge_or_gift_has_no_totals():
     assert giving.totals(FundFactory()) == []
 
 
-def test_totals_take_two_queries_however_many_funds(django_assert_num_queries):
+def test_totals_take_three_queries_however_many_funds(django_assert_num_queries):
     funds = [TransactionFactory(fund=PledgeFactory(confirmed=True).fund).fund for _ in range(5)]
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         assert len(giving.totals_of(funds[:1])) == 1
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         assert len(giving.totals_of(funds)) == 5
 
 
@@ -288,7 +288,7 @@ class TotalsOfAnything(TestCase):
         for (currency, amount), mistaken in arrived:
             posted = TransactionFactory(fund=fund, currency=currency, amount_minor=amount)
             if mistaken:
-                giving.reverse(posted, recorded_by=None)
+                posting.reverse(posted, by=None)
         totals = {total.currency: total for total in giving.totals(fund)}
         assert set(totals) == {currency for currency, _ in pledged} | {currency for (currency, _), _ in arrived}
         for currency, total in totals.items():
@@ -304,3 +304,105 @@ def test_withdrawing_leaves_every_amount_in_the_books():
     TransactionFactory(fund=made.fund, pledge=made, amount_minor=1000)
     giving.withdraw(made)
     assert giving.totals(made.fund) == [giving.Total("EUR", received=1000)]
+
+
+def change(made, **others):
+    terms = {name: getattr(made, name) for name in ("amount_minor", "frequency", "until", "display")}
+    return giving.change(made, **terms | others)
+
+
+def test_a_change_keeps_the_number_and_mails_the_instructions_anew(time_machine):
+    time_machine.move_to("2026-11-22 10:00+00:00", tick=False)
+    made = PledgeFactory(confirmed=True)
+    assert change(made, amount_minor=1000, frequency="monthly", until=date(2027, 1, 1))
+    changed = Pledge.objects.get()
+    assert (changed.amount_minor, changed.frequency, changed.until) == (1000, "monthly", date(2027, 1, 1))
+    assert (changed.number, changed.confirmed_at, changed.changed_on) == (
+        made.number,
+        made.confirmed_at,
+        date(2026, 11, 22),
+    )
+    assert changed.mails.get().kind == PledgeMail.Kind.CHANGED
+
+
+def test_what_changes_nothing_to_be_paid_is_not_mailed():
+    made = PledgeFactory(confirmed=True)
+    assert not change(made)
+    assert not change(made, display="public")
+    assert Pledge.objects.get().display == "public"
+    assert Pledge.objects.get().changed_on is None
+    assert not PledgeMail.objects.exists()
+
+
+def test_a_gift_made_once_has_no_end():
+    made = PledgeFactory(frequency="monthly", until=date(2099, 1, 1))
+    change(made, frequency="once")
+    assert Pledge.objects.get().until is None
+
+
+def test_changes_mail_no_more_than_a_mailbox_gets_a_day():
+    made = PledgeFactory()
+    for cents in range(1, 6):
+        change(made, amount_minor=cents)
+    assert Pledge.objects.get().amount_minor == 5
+    assert PledgeMail.objects.count() == 3
+
+
+def test_a_change_that_would_make_two_pledges_one_changes_nothing():
+    made = PledgeFactory()
+    PledgeFactory(fund=made.fund, email=made.email, amount_minor=1)
+    with pytest.raises(giving.AlreadyPledgedError):
+        change(made, amount_minor=1, display="public")
+    made.refresh_from_db()
+    assert (made.amount_minor, made.display) == (2500, "anonymous")
+    assert not PledgeMail.objects.exists()
+
+
+def test_a_pledge_that_is_gone_is_not_changed():
+    withdrawn, purged = PledgeFactory(), PledgeFactory()
+    giving.withdraw(withdrawn)
+    Pledge.objects.filter(pk=purged.pk).update(email="", name="", email_tag=None)
+    purged.refresh_from_db()
+    for made in (withdrawn, purged):
+        with pytest.raises(giving.GoneError):
+            change(made, amount_minor=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_changes_at_once_leave_one_of_them_whole():
+    made = PledgeFactory()
+    ways = [{"amount_minor": 100, "display": "public"}, {"amount_minor": 200, "display": "initials"}]
+    at_once(6, lambda number: change(Pledge.objects.get(pk=made.pk), **ways[number % 2]))
+    made.refresh_from_db()
+    assert (made.amount_minor, made.display) in {(100, "public"), (200, "initials")}
+    assert PledgeMail.objects.count() <= 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_changing_and_withdrawing_at_once_leave_it_withdrawn_without_a_person():
+    made = PledgeFactory()
+
+    def act(number):
+        try:
+            if number % 2:
+                return giving.withdraw(made)
+            return change(Pledge.objects.get(pk=made.pk), amount_minor=number + 1)
+        except giving.GoneError:
+            return None
+
+    at_once(6, act)
+    made.refresh_from_db()
+    assert (made.name, made.email) == ("", "")
+    assert made.withdrawn_at is not None
+    assert not made.mails.filter(state=State.QUEUED).exists()
+
+
+def test_a_monthly_pledge_counts_as_long_as_it_goes_on():
+    fund = FundFactory()
+    today = timezone.localdate()
+    running = {"fund": fund, "frequency": "monthly", "confirmed": True, "currency": "EUR"}
+    PledgeFactory(**running, amount_minor=100, until=today)
+    PledgeFactory(**running, amount_minor=200)
+    PledgeFactory(**running, amount_minor=400, made_on=today - timedelta(days=9), until=today - timedelta(days=1))
+    PledgeFactory(**running, amount_minor=800, made_on=today - timedelta(days=731))
+    assert giving.totals(fund) == [giving.Total("EUR", pledged_monthly=300)]
