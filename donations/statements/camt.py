@@ -100,6 +100,10 @@ def _children(file: BinaryIO) -> Iterator[tuple[int, Element | None]]:
     target = _Children()
     parser = DefusedXMLParser(target=target, forbid_dtd=True)
     target.expat = parser.parser
+    # Straight to the target: the parser's own steps between take as long as all the rest.
+    target.expat.ordered_attributes = False
+    target.expat.StartElementHandler, target.expat.EndElementHandler = target.start, target.end
+    target.expat.CharacterDataHandler = target.data
     while True:
         piece = file.read(_PIECE)
         try:
