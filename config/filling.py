@@ -36,6 +36,7 @@ class Kind:
     others: tuple[str, ...] = ()  # keys that the loader reads by itself, such as lists
     belongs_to: str = ""  # the column of the thing whose list this is a row of
     known_by: tuple[str, ...] = ()  # what makes two rows of such a list the same one
+    write: Callable[[Any], object] = models.Model.save  # how a new or changed row is written
 
     @property
     def called(self) -> str:
@@ -77,7 +78,7 @@ class Row:
             setattr(self.instance, column, row.instance)
         changed = snapshot(self.instance) != self.before
         if is_new or changed:
-            self.instance.save()
+            self.kind.write(self.instance)
         for text in self.texts:
             changed = text.save(self.instance) or changed
         for name, rows in self.many.items():

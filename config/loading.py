@@ -32,7 +32,7 @@ from campaign.models import (
 )
 from config.filling import ENGLISH, OTHER_LANGUAGES, Kind, Row, check_keys, country, did_you_mean, row_of, validate
 from config.folder import CampaignFolderError, Problem, Source, Table, described, read
-from donations import money
+from donations import accounts, money, posting
 from donations.models import BankAccount, Fund, Transaction
 from protests.models import Addressee, Letter, Picket, Target, TargetCountry
 
@@ -117,8 +117,22 @@ FUND = Kind(
     body="text",
     others=("account", "transaction"),
 )
-ACCOUNT = Kind(BankAccount, ("holder", "iban", "bic", "payable"), translated=("note",), belongs_to="fund")
-TRANSACTION = Kind(Transaction, ("booked_on", "currency", "description"), others=("amount",), belongs_to="fund")
+# Which account donors may pay to is two organisers' word, in the admin, and no file's.
+ACCOUNT = Kind(
+    BankAccount,
+    ("holder", "iban", "bic"),
+    translated=("note",),
+    others=("payable",),
+    belongs_to="fund",
+    write=lambda account: accounts.propose(account, by=None),
+)
+TRANSACTION = Kind(
+    Transaction,
+    ("booked_on", "currency", "description"),
+    others=("amount",),
+    belongs_to="fund",
+    write=lambda gift: posting.receive(gift, by=None),
+)
 
 # What a campaign's folder may hold, and each folder of a strike.
 FOLDERS = ("activists", "documents", "funds", "letters", "messages", "strikes", "updates")
@@ -407,11 +421,22 @@ class Loader:
 
     def _fund(self, fund: Row, table: Table) -> None:
         if account := table.inner("account"):
-            stored = None if fund.is_new else BankAccount.objects.filter(fund=fund.instance).first()
-            row = row_of(ACCOUNT, account, stored or BankAccount())
+            row = row_of(ACCOUNT, account, self._stored(fund, account) or BankAccount())
+            if account.data.get("payable") not in {None, False}:
+                account.report(
+                    "expects false: two organisers propose and approve in the admin what donors may pay to.", "payable"
+                )
             row.refers["fund"] = fund
             self.rows.append(row)
         self._gifts(fund, table)
+
+    @staticmethod
+    def _stored(fund: Row, account: Table) -> BankAccount | None:
+        """Return the account of the files that is there already. Another holder or IBAN is another account."""
+        holder, iban, bic = (str(account.data.get(name, "")) for name in ACCOUNT.columns)
+        newest = None if fund.is_new else BankAccount.objects.filter(fund=fund.instance, proposed_by=None).first()
+        same = (holder.strip(), "".join(iban.split()).upper(), "".join(bic.split()).upper())
+        return newest if newest and same == (newest.holder, newest.iban, newest.bic) else None
 
     def _gifts(self, fund: Row, table: Table) -> None:
         """

@@ -3,47 +3,143 @@
 from typing import Any, cast
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet, Sum
+from django.db.models import Prefetch, QuerySet, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from parler.admin import TranslatableStackedInline
+from parler.admin import TranslatableAdmin
 
 from campaign.admin import PublishedAdmin, SafeAddresses, StateFilter
-from donations import giving, money, references
-from donations.models import BankAccount, Fund, Pledge, PledgeMail, Transaction
+from donations import accounts, giving, money, posting, references
+from donations.models import AccountNotice, Allocation, BankAccount, Fund, Pledge, PledgeMail, Transaction
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
 from privacy.addresses import address_tag
-
-
-class BankAccountInline(TranslatableStackedInline):
-    model = BankAccount
-    fields = ("holder", "iban", "bic", "payable", "note")
 
 
 @admin.register(Fund)
 class FundAdmin(PublishedAdmin):
     list_display = ("__str__", "strike", "currencies", "state", "is_payable", "language_column")
     list_filter = (StateFilter, "strike")
-    list_select_related = ("strike", "account")
+    list_select_related = ("strike",)
     search_fields = ("slug", "translations__title")
     fields = ("title", "slug", "strike", "text", "currencies", "published_at")
     slug_from = "title"
     has_preview = False
-    inlines = (BankAccountInline,)
 
     @admin.display(description=_("donors may pay"), boolean=True)
     def is_payable(self, fund: Fund) -> bool:
-        return fund.payable_account is not None
+        return accounts.payable(fund) is not None
 
     def view_on_site(self, obj: Fund) -> str | None:
         """A draft has no page."""
         is_public = Fund.objects.published().filter(pk=obj.pk).exists()
         return super().view_on_site(obj) if is_public else None
+
+
+class AccountStateFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("proposed", _("waits for approval")), ("approved", _("approved")), ("withdrawn", _("withdrawn"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "proposed":
+                return queryset.filter(approved_at=None, withdrawn_at=None).exclude(proposed_by=None)
+            case "approved":
+                return queryset.filter(withdrawn_at=None).exclude(approved_at=None)
+            case "withdrawn":
+                return queryset.exclude(withdrawn_at=None)
+        return queryset
+
+
+@admin.register(BankAccount)
+class BankAccountAdmin(SafeAddresses, TranslatableAdmin):
+    """
+    One organiser proposes, another approves. What donors read is never edited: a mistake is another proposal.
+
+    Only the switch and the note can be changed here.
+    """
+
+    list_display = ("__str__", "holder", "fund", "state", "payable", "proposed_by", "approved_by")
+    list_filter = (AccountStateFilter, "fund")
+    list_select_related = ("fund", "proposed_by", "approved_by")
+    actions = ("approve", "withdraw")
+    asked = ("fund", "holder", "iban", "bic", "currency")
+    told = ("state", "proposed_by", "proposed_at", "approved_by", "approved_at", "valid_from", "withdrawn_by")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BankAccount]:
+        return super().get_queryset(request).prefetch_related("fund__translations")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return (*self.asked, "payable", "note", *self.told) if obj else (*self.asked, "note")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return ()
+        # Not before it is approved: nobody may be told to pay to it.
+        return (*self.asked, *self.told, *(() if obj.approved_at else ("payable",)))
+
+    def save_model(self, request: HttpRequest, obj: BankAccount, form: Any, change: bool) -> None:  # noqa: FBT001
+        if change:
+            BankAccount.objects.filter(pk=obj.pk).exclude(approved_at=None).update(payable=obj.payable)
+            obj.save_translations()
+        else:
+            accounts.propose(obj, by=cast("User", request.user))
+
+    @admin.display(description=_("state"))
+    def state(self, account: BankAccount) -> Any:
+        if account.withdrawn_at:
+            return _("withdrawn")
+        if account.approved_at is None:
+            return _("waits for approval") if account.proposed_by_id else _("a fact of the campaign's files")
+        return _("announced") if account.valid_from > timezone.now() else _("approved")
+
+    def describe(self, account: BankAccount) -> str:
+        """Show all that the second organiser is to compare with the bank's paper."""
+        return f"{account.fund}: {account.holder}, {account.grouped_iban}, {account.bic}, {account.proposed_by or '-'}"
+
+    @confirmed(
+        description=_("Approve, as the second organiser"),
+        question=_(
+            "Compare each of these, letter for letter, with the bank's paper, not with a mail or a chat. Donors will pay "
+            "to it: at once if it is the fund's first account, else after 24 hours, in which the site announces it. "
+            "All organisers are told by mail. What you proposed yourself is left alone: that takes somebody else."
+        ),
+        changes=lambda queryset: queryset.filter(approved_at=None, withdrawn_at=None).exclude(proposed_by=None),
+    )
+    def approve(self, request: HttpRequest, queryset: QuerySet[BankAccount]) -> int:
+        return self._each(request, queryset, accounts.approve)
+
+    @confirmed(
+        description=_("Withdraw for good"),
+        question=_(
+            "From this moment the site asks nobody to pay to these. An earlier account does not come back: until "
+            "another one is proposed, approved and announced, the fund takes no money. All organisers are told by mail."
+        ),
+        changes=lambda queryset: queryset.filter(withdrawn_at=None),
+    )
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[BankAccount]) -> int:
+        return self._each(request, queryset, accounts.withdraw)
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[BankAccount], verb: Any) -> int:
+        done = 0
+        for account in queryset:
+            try:
+                verb(account, by=request.user)
+                done += 1
+            except accounts.RefusedError as refused:
+                self.message_user(request, f"{account}: {refused}", messages.ERROR)
+        return done
 
 
 class PledgeStateFilter(admin.SimpleListFilter):
@@ -108,7 +204,7 @@ class PledgeAdmin(admin.ModelAdmin):
             super()
             .get_queryset(request)
             .prefetch_related("fund__translations")
-            .annotate(received_minor=Sum("transactions__amount_minor", default=0))
+            .annotate(received_minor=Sum("allocations__amount_minor", default=0))
             .order_by("-pk")  # grouping drops the default order
         )
 
@@ -156,14 +252,29 @@ class PledgeMailAdmin(OutgoingMailAdmin):
         return mail.pledge.number
 
 
+@admin.register(AccountNotice)
+class AccountNoticeAdmin(OutgoingMailAdmin):
+    list_display = ("account", "what", "organiser", *OutgoingMailAdmin.list_display)
+    list_select_related = ("account", "organiser")
+
+    def about(self, mail: AccountNotice) -> str:
+        return f"{mail.account}, {mail.organiser}"
+
+
 class TransactionForm(forms.ModelForm):
     """What arrived, with the amount as people write it."""
 
+    pledge = forms.ModelChoiceField(
+        Pledge.objects.all(),
+        label=_("Pledge"),
+        required=False,
+        widget=AutocompleteSelect(Allocation._meta.get_field("pledge"), admin.site),
+    )
     amount = forms.CharField(label=_("Amount"), max_length=40, widget=forms.TextInput(attrs={"inputmode": "decimal"}))
 
     class Meta:
         model = Transaction
-        fields = ("fund", "pledge", "currency", "booked_on", "description")
+        fields = ("fund", "account", "currency", "booked_on", "description")
 
     def clean_currency(self) -> str:
         currency = self.cleaned_data["currency"].strip().upper()
@@ -178,6 +289,11 @@ class TransactionForm(forms.ModelForm):
                 self.instance.amount_minor = amount
             except ValidationError as error:
                 self.add_error("amount", error)
+        pledge = self.cleaned_data.get("pledge")
+        if pledge and pledge.fund != self.cleaned_data.get("fund"):
+            self.add_error("pledge", _("This pledge was made to another fund."))
+        elif pledge and pledge.currency != self.cleaned_data.get("currency", pledge.currency):
+            self.add_error("currency", _("This pledge is in %(currency)s.") % {"currency": pledge.currency})
         return data
 
 
@@ -186,12 +302,11 @@ class TransactionAdmin(SafeAddresses, admin.ModelAdmin):
     """The organiser records what arrived. What is posted stays: a mistake is reversed, and both entries are seen."""
 
     form = TransactionForm
-    list_display = ("__str__", "booked_on", "fund", "amount", "pledge", "description", "reverses", "recorded_by")
+    list_display = ("__str__", "booked_on", "fund", "amount", "is_for", "description", "reverses", "recorded_by")
     list_filter = ("fund", "currency", "booked_on")
-    list_select_related = ("fund", "pledge", "reverses", "recorded_by")
+    list_select_related = ("fund", "reverses", "recorded_by")
     date_hierarchy = "booked_on"
-    search_fields = ("description", "pledge__number")
-    autocomplete_fields = ("pledge",)
+    search_fields = ("description", "allocations__pledge__number")
     actions = ("reverse",)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -201,11 +316,20 @@ class TransactionAdmin(SafeAddresses, admin.ModelAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
-        return super().get_queryset(request).prefetch_related("fund__translations")
+        standing = Allocation.objects.filter(reverses=None, reversal=None).select_related("pledge", "transaction")
+        return (
+            super()
+            .get_queryset(request)
+            .prefetch_related("fund__translations", Prefetch("allocations", standing, to_attr="standing"))
+        )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        asked = ("fund", "pledge", "amount", "currency", "booked_on", "description")
-        return (*asked, "reverses", "recorded_at", "recorded_by") if obj else asked
+        if obj:
+            return (
+                *("fund", "account", "amount", "currency", "booked_on", "value_on", "is_for", "description"),
+                *("counterparty", "remittance", "reverses", "recorded_at", "recorded_by"),
+            )
+        return ("fund", "account", "pledge", "amount", "currency", "booked_on", "description")
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         newest = Fund.objects.first()
@@ -217,13 +341,18 @@ class TransactionAdmin(SafeAddresses, admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Transaction, form: Any, change: bool) -> None:  # noqa: FBT001
         obj.pk = giving.record(
             obj.fund,
-            pledge=obj.pledge,
+            pledge=form.cleaned_data["pledge"],
+            account=obj.account,
             amount_minor=obj.amount_minor,
             currency=obj.currency,
             booked_on=obj.booked_on,
             description=obj.description,
             recorded_by=cast("User", request.user),
         ).pk
+
+    @admin.display(description=_("for"))
+    def is_for(self, posted: Any) -> str:
+        return ", ".join(one.pledge.number if one.pledge else one.get_kind_display() for one in posted.standing) or "-"
 
     @admin.display(description=_("amount"))
     def amount(self, posted: Transaction) -> str:
@@ -242,8 +371,10 @@ class TransactionAdmin(SafeAddresses, admin.ModelAdmin):
         done = 0
         for posted in queryset:
             try:
-                giving.reverse(posted, recorded_by=cast("User", request.user))
+                posting.reverse(posted, by=cast("User", request.user))
                 done += 1
-            except giving.AlreadyReversedError:
+            except posting.AlreadyReversedError:
                 continue
+            except posting.RefusedError as refused:
+                self.message_user(request, f"{posted}: {refused}", messages.ERROR)
         return done

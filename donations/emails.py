@@ -6,8 +6,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from campaign.models import Campaign
-from donations import references
-from donations.models import CONFIRM_WITHIN, PledgeMail
+from donations import accounts, references
+from donations.models import CONFIRM_WITHIN, AccountNotice, PledgeMail
 from outbox.messages import PlainText, composes, plain_text, render_text
 
 
@@ -24,7 +24,7 @@ def instructions(mail: PledgeMail) -> PlainText:
         context = {
             "pledge": pledge,
             "fund": pledge.fund,
-            "account": pledge.fund.payable_account,
+            "account": accounts.payable(pledge.fund),
             "ogm": references.ogm(pledge.number),
             "rf": references.rf(pledge.number),
             "link": settings.BASE_URL + reverse("donations:instructions", args=[mail.token]),
@@ -38,5 +38,29 @@ def instructions(mail: PledgeMail) -> PlainText:
             from_name=str(Campaign.objects.first() or _("Solidarity")),
         )
     # RFC 3834: an absent donor's auto-responder stays silent.
+    message["Auto-Submitted"] = "auto-generated"
+    return message
+
+
+@composes(AccountNotice)
+def account_notice(mail: AccountNotice) -> PlainText:
+    """Return the mail that tells an organiser what became of a bank account."""
+    with translation.override(settings.LANGUAGE_CODE):
+        campaign = Campaign.objects.prefetch_related("translations").first()
+        context = {
+            "what": mail.what,
+            "account": mail.account,
+            "fund": mail.account.fund,
+            "is_announced": bool(mail.account.valid_from and mail.account.valid_from > mail.account.approved_at),
+            "link": settings.BASE_URL + reverse("admin:donations_bankaccount_change", args=[mail.account_id]),
+            "campaign": campaign,
+        }
+        message = plain_text(
+            to=mail.organiser.email if mail.organiser else (campaign.contact_email if campaign else "") or settings.MAIL_REPLY_TO,
+            subject=render_text("donations/emails/account_subject.txt", context),
+            body=render_text("donations/emails/account.txt", context),
+            message_id=mail.message_id,
+            from_name=str(campaign or _("Solidarity")),
+        )
     message["Auto-Submitted"] = "auto-generated"
     return message

@@ -1,5 +1,7 @@
 """The support fund: its account, what is pledged, what arrived. Money is integer minor units and a currency."""
 
+import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, NoReturn, Self
 
@@ -57,6 +59,20 @@ class CompactField(models.CharField):
         return super().formfield(**{"max_length": 2 * (self.max_length or 0), **kwargs})
 
 
+_IBAN_WITHIN = re.compile(r"(?<![A-Z0-9])[A-Z]{2}[0-9]{2}(?:[ .-]?[A-Z0-9]){11,30}")
+
+
+def without_iban(text: str) -> None:
+    """Refuse a text with a valid IBAN in it: an account that donors see is proposed and approved by two."""
+    for found in _IBAN_WITHIN.finditer(" ".join(text.upper().split())):
+        typed = re.sub(r"[ .-]", "", found[0])
+        if any(IBAN(typed[:length], allow_invalid=True).is_valid for length in range(15, len(typed) + 1)):
+            raise ValidationError(
+                _("%(iban)s is an account number. Donors are told one in one place only: propose it as an account."),
+                params={"iban": found[0]},
+            )
+
+
 class Fund(TranslatableModel):
     """A support fund."""
 
@@ -73,7 +89,9 @@ class Fund(TranslatableModel):
     )
     translations = TranslatedFields(
         title=models.CharField(_("title"), max_length=200),
-        text=models.TextField(_("text"), help_text=_("Markdown: what the fund is for, and who answers for it.")),
+        text=models.TextField(
+            _("text"), validators=[without_iban], help_text=_("Markdown: what the fund is for, and who answers for it.")
+        ),
     )
     published_at = published_at()
 
@@ -94,51 +112,143 @@ class Fund(TranslatableModel):
     def currency_list(self) -> list[str]:
         return self.currencies.split()
 
-    @property
-    def payable_account(self) -> "BankAccount | None":
-        """The account, if donors may pay to it. Every page and mail that tells how to pay asks here."""
-        account = getattr(self, "account", None)
-        return account if account and account.payable else None
-
 
 class BankAccount(TranslatableModel):
-    """The account that donors pay into."""
+    """
+    An account that donors pay into, as one organiser proposed it and another one approved it (donations.accounts).
+
+    What donors read of it stays as it was proposed: another IBAN, or a mistake put right, is another account. One
+    that came with a campaign's files has no proposer, and is shown as a fact that nobody is to pay to.
+    """
 
     not_personal = ALL
 
-    fund = models.OneToOneField(Fund, models.CASCADE, related_name="account", verbose_name=_("fund"))
+    fund = models.ForeignKey(Fund, models.PROTECT, related_name="accounts", verbose_name=_("fund"))
     holder = models.CharField(
         _("holder"), max_length=70, help_text=_("Letter for letter as the bank has it: banks compare it.")
     )
     iban = CompactField("IBAN", max_length=34, validators=[validate_iban])
     bic = CompactField("BIC", max_length=11, blank=True, validators=[validate_bic])
+    currency = models.CharField(
+        _("currency"),
+        max_length=3,
+        blank=True,
+        validators=[currency_code],
+        help_text=_("If the account takes only one: EUR. Else leave it empty."),
+    )
     payable = models.BooleanField(
         _("donors may pay to it"),
         default=False,
-        help_text=_(
-            "Tick it only when the account is open and yours. Until then the site shows it as not to be paid to."
-        ),
+        help_text=_("Untick it, and the site at once shows the account as not to be paid to."),
     )
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("proposed by"),
+    )
+    proposed_at = models.DateTimeField(_("proposed"), default=timezone.now, editable=False)
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("approved by"),
+    )
+    approved_at = models.DateTimeField(_("approved"), null=True, blank=True, editable=False)
+    valid_from = models.DateTimeField(_("valid from"), null=True, blank=True, editable=False)
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("withdrawn by"),
+    )
+    withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True, editable=False)
     translations = TranslatedFields(
-        note=models.CharField(_("note"), max_length=300, blank=True, help_text=_("Shown beside the account.")),
+        note=models.CharField(
+            _("note"), max_length=300, blank=True, validators=[without_iban], help_text=_("Shown beside the account.")
+        ),
     )
 
     class Meta:
         verbose_name = _("bank account")
         verbose_name_plural = _("bank accounts")
+        ordering = ["-pk"]
         constraints = [
             models.CheckConstraint(
                 condition=Q(iban__regex=r"^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$"), name="donations_iban_is_compact"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(currency="") | Q(currency__regex=r"^[A-Z]{3}$"), name="donations_account_currency_is_iso"
+            ),
+            models.CheckConstraint(
+                condition=Q(approved_at=None, approved_by=None, valid_from=None)
+                | Q(
+                    approved_at__isnull=False,
+                    approved_by__isnull=False,
+                    proposed_by__isnull=False,
+                    valid_from__gte=F("approved_at"),
+                )
+                & ~Q(approved_by=F("proposed_by")),
+                name="donations_account_is_approved_by_another",
+            ),
+            models.CheckConstraint(
+                condition=Q(payable=False) | Q(approved_at__isnull=False), name="donations_payable_is_approved"
+            ),
         ]
 
     def __str__(self) -> str:
-        return self.iban
+        return self.grouped_iban
 
     @property
     def grouped_iban(self) -> str:
         """The IBAN as it is printed, in groups of four (ISO 13616)."""
         return " ".join(self.iban[i : i + 4] for i in range(0, len(self.iban), 4))
+
+
+class AccountNotice(OutgoingMail):
+    """The mail that tells an organiser what became of a bank account: that is how a swap is noticed."""
+
+    class What(models.TextChoices):
+        PROPOSED = "proposed", _("proposed")
+        APPROVED = "approved", _("approved")
+        WITHDRAWN = "withdrawn", _("withdrawn")
+
+    account = models.ForeignKey(
+        BankAccount, models.PROTECT, related_name="notices", verbose_name=_("bank account")
+    )
+    # Empty for the campaign's own address.
+    organiser = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+", verbose_name=_("organiser")
+    )
+    what = models.CharField(_("what happened"), max_length=10, choices=What)
+
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"account", "organiser", "what"}
+
+    class Meta(OutgoingMail.Meta):
+        verbose_name = _("mail about a bank account")
+        verbose_name_plural = _("mails about bank accounts")
+        constraints = [
+            *OutgoingMail.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["account", "organiser", "what"], name="donations_one_notice_for_each_organiser"
+            ),
+            models.CheckConstraint(
+                condition=Q(what__in=["proposed", "approved", "withdrawn"]), name="donations_notice_is_known"
+            ),
+        ]
+
+    @classmethod
+    def for_composing(cls) -> models.QuerySet[Any]:
+        return cls.objects.select_related("organiser", "account__fund", "account__proposed_by")
 
 
 class PledgeQuerySet(models.QuerySet["Pledge"]):
@@ -148,7 +258,7 @@ class PledgeQuerySet(models.QuerySet["Pledge"]):
 
 
 class Pledge(models.Model):
-    """A promise to give. What has arrived on it is the sum of its transactions."""
+    """A promise to give. What has arrived on it is the sum of its allocations."""
 
     class Kind(models.TextChoices):
         PERSON = "person", _("a person")
@@ -175,6 +285,7 @@ class Pledge(models.Model):
     amount_minor = models.PositiveBigIntegerField(_("amount in the smallest unit"))
     currency = models.CharField(_("currency"), max_length=3, validators=[currency_code])
     frequency = models.CharField(_("how often"), max_length=10, choices=Frequency, default=Frequency.ONCE)
+    until = models.DateField(_("until"), null=True, blank=True)
     display = models.CharField(_("shown on the site"), max_length=10, choices=Display, default=Display.ANONYMOUS)
     locale = models.CharField(_("language"), max_length=10)
     consent_version = models.CharField(_("version of the consent"), max_length=20)
@@ -202,6 +313,7 @@ class Pledge(models.Model):
             "amount_minor",
             "currency",
             "frequency",
+            "until",
             "display",
             "locale",
             "consent_version",
@@ -242,7 +354,7 @@ class Pledge(models.Model):
     @classmethod
     def expired(cls) -> models.QuerySet[Any]:
         """Pledges that nobody confirmed in time."""
-        return cls.objects.filter(confirmed_at=None, transactions=None, created_at__lt=timezone.now() - CONFIRM_WITHIN)
+        return cls.objects.filter(confirmed_at=None, allocations=None, created_at__lt=timezone.now() - CONFIRM_WITHIN)
 
 
 class PledgeMail(OutgoingMail):
@@ -272,21 +384,36 @@ class PledgeMail(OutgoingMail):
 
     @classmethod
     def for_composing(cls) -> models.QuerySet[Any]:
-        return cls.objects.select_related("pledge__fund__account")
+        return cls.objects.select_related("pledge__fund")
 
     def forget(self) -> dict[str, Any]:
         return {"token": ""}
 
 
 class PostedError(Exception):
-    """A posted row is never edited or deleted; a mistake is reversed (donations.giving.reverse)."""
+    """A posted row is never edited or deleted; a mistake is reversed (donations.posting)."""
 
 
-class PostedQuerySet(models.QuerySet["Transaction"]):
-    """Refuses what would change posted rows."""
+class PostedQuerySet(models.QuerySet[Any]):
+    """Refuses what would change posted rows, but for emptying what tells of a person. So do the database's triggers."""
 
-    def update(self, **kwargs: Any) -> NoReturn:
-        raise PostedError
+    def update(self, **kwargs: Any) -> int:
+        if not kwargs or not kwargs.keys() <= self.model.erasable or any(kwargs.values()):
+            raise PostedError
+        return super().update(**kwargs)
+
+    def erase(self) -> int:
+        """Empty every column that tells of a person; return in how many rows. No amount changes."""
+        fields = [self.model._meta.get_field(name) for name in self.model.erasable]
+        return self.update(**{field.name: None if field.null else "" for field in fields})
+
+    def post(self, rows: "Sequence[Any]") -> list[Any]:
+        """Insert many rows, checked as by save(), except for what the database's constraints alone hold."""
+        relations = {field.name for field in self.model._meta.concrete_fields if field.is_relation}
+        for row in rows:
+            row.clean_fields(exclude=relations)
+            row.clean()
+        return super().bulk_create(rows, batch_size=1000)
 
     def delete(self) -> NoReturn:
         raise PostedError
@@ -295,82 +422,553 @@ class PostedQuerySet(models.QuerySet["Transaction"]):
         raise PostedError
 
     def bulk_create(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise PostedError  # it passes by save(), and can overwrite
+        raise PostedError  # it passes by the checks, and can overwrite
 
     def _raw_delete(self, using: str | None) -> NoReturn:
         raise PostedError
 
 
-class Transaction(models.Model):
-    """Money that arrived, as an organiser recorded it. Never edited or deleted: a mistake is reversed."""
+class Posted(models.Model):
+    """A row that is inserted once. Its database triggers stand in donations/triggers/."""
+
+    # The columns that tell of a person, and may be emptied.
+    erasable: ClassVar[frozenset[str]] = frozenset()
+
+    objects = PostedQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+        base_manager_name = "objects"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Post the row: check it and insert it. Raises ValidationError, and PostedError if it is posted already."""
+        if not self._state.adding:
+            raise PostedError
+        self.full_clean(validate_unique=False, validate_constraints=False)  # those the database alone decides
+        super().save(force_insert=True, using=kwargs.get("using"))
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise PostedError
+
+
+def _by(name: Any) -> Any:
+    """Return a column for the organiser who did it; empty where the program or its operator did."""
+    return models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=name,
+    )
+
+
+class StoredFile(Posted):
+    """A file that only organisers see: a photo of a counted sheet, a receipt. Its hash is public, and stays."""
+
+    name = EncryptedTextField(_("name"), blank=True)
+    media_type = models.CharField(_("kind of file"), max_length=100)
+    # In Base64: the encrypted field holds text.
+    content = EncryptedTextField(blank=True)
+    sha256 = models.CharField("SHA-256", max_length=64)
+    size = models.PositiveIntegerField(_("size in bytes"))
+    stored_by = _by(_("stored by"))
+    stored_at = models.DateTimeField(_("stored"), default=timezone.now)
+
+    erasable = frozenset({"name", "content"})
+    personal: ClassVar = {
+        "name": Rule(_("So that the campaign's books can be audited."), 3650, "stored_at"),
+        "content": Rule(_("So that the campaign's books can be audited."), 3650, "stored_at"),
+    }
+    not_personal: ClassVar = frozenset({"id", "media_type", "sha256", "size", "stored_by", "stored_at"})
+
+    class Meta(Posted.Meta):
+        verbose_name = _("stored file")
+        verbose_name_plural = _("stored files")
+        constraints = [
+            models.CheckConstraint(condition=Q(sha256__regex=r"^[0-9a-f]{64}$"), name="donations_file_has_a_hash"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.sha256
+
+
+class BankStatement(Posted):
+    """A bank's statement as it was imported: a file, and what it says stood on the account before and after."""
+
+    account = models.ForeignKey(BankAccount, models.PROTECT, related_name="statements", verbose_name=_("account"))
+    # Which of the file's statements it is: one file may hold several.
+    part = models.PositiveIntegerField(_("part of the file"), default=1)
+    sha256 = models.CharField(_("SHA-256 of the file"), max_length=64)
+    file_name = models.CharField(_("file"), max_length=200)
+    format = models.CharField(_("format"), max_length=20)
+    reference = models.CharField(_("the bank's number"), max_length=100, blank=True)
+    from_date = models.DateField(_("from"), null=True, blank=True)
+    to_date = models.DateField(_("to"), null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, validators=[currency_code])
+    # A format that tells no balances has neither.
+    opening_minor = models.BigIntegerField(_("balance before"), null=True, blank=True)
+    closing_minor = models.BigIntegerField(_("balance after"), null=True, blank=True)
+    # The sum of all booked lines of the statement, also of those that were known already.
+    lines_minor = models.BigIntegerField(_("sum of the lines"))
+    read_count = models.PositiveIntegerField(_("lines read"))
+    new_count = models.PositiveIntegerField(_("new"))
+    known_count = models.PositiveIntegerField(_("known already"))
+    rejected_count = models.PositiveIntegerField(_("rejected"))
+    imported_by = _by(_("imported by"))
+    imported_at = models.DateTimeField(_("imported"), default=timezone.now, editable=False)
+
+    not_personal = ALL
+
+    class Meta(Posted.Meta):
+        verbose_name = _("bank statement")
+        verbose_name_plural = _("bank statements")
+        ordering = ["-to_date", "-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "sha256", "part"], name="donations_statement_imported_once"),
+            models.CheckConstraint(condition=Q(sha256__regex=r"^[0-9a-f]{64}$"), name="donations_statement_has_a_hash"),
+            models.CheckConstraint(
+                condition=Q(currency__regex=r"^[A-Z]{3}$"), name="donations_statement_currency_is_iso"
+            ),
+            models.CheckConstraint(
+                condition=Q(opening_minor=None, closing_minor=None)
+                | Q(
+                    opening_minor__isnull=False,
+                    closing_minor__isnull=False,
+                    closing_minor=F("opening_minor") + F("lines_minor"),
+                ),
+                name="donations_opening_and_lines_make_closing",
+            ),
+            models.CheckConstraint(
+                condition=Q(read_count=F("new_count") + F("known_count") + F("rejected_count")),
+                name="donations_lines_are_new_known_or_rejected",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account}, {self.reference or self.file_name}"
+
+
+class Transaction(Posted):
+    """Money that moved: in above zero, out below. In or out of a bank account, or of the cash box where there is none."""
 
     fund = models.ForeignKey(Fund, models.PROTECT, related_name="transactions", verbose_name=_("fund"))
-    pledge = models.ForeignKey(
-        Pledge, models.PROTECT, null=True, blank=True, related_name="transactions", verbose_name=_("pledge")
+    account = models.ForeignKey(
+        BankAccount,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="transactions",
+        verbose_name=_("bank account"),
+        help_text=_("Empty for cash."),
+    )
+    statement = models.ForeignKey(
+        BankStatement,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="transactions",
+        verbose_name=_("bank statement"),
     )
     amount_minor = models.BigIntegerField(_("amount in the smallest unit"))
     currency = models.CharField(_("currency"), max_length=3, validators=[currency_code])
     booked_on = models.DateField(_("booked on"))
+    value_on = models.DateField(_("value date"), null=True, blank=True)
     description = models.CharField(
         _("description"), max_length=200, blank=True, help_text=_("Public. No person's name without their word.")
     )
+    bank_reference = models.CharField(_("the bank's reference"), max_length=140, blank=True)
+    # The structured reference as ten digits, whichever way it was written.
+    reference = models.CharField(_("reference"), max_length=35, blank=True)
+    end_to_end = EncryptedTextField(_("the payer's reference"), blank=True)
+    counterparty = EncryptedTextField(_("from or to"), blank=True)
+    counterparty_iban = EncryptedTextField(_("their account"), blank=True)
+    counterparty_iban_tag = TagField(null=True, blank=True, db_index=True)
+    remittance = EncryptedTextField(_("their words"), blank=True)
+    # What tells a bank's line from another (a keyed tag), and the how manyth like it this is on the account.
+    fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    occurrence = models.PositiveIntegerField(default=1, editable=False)
     reverses = models.OneToOneField(
         "self", models.PROTECT, null=True, blank=True, related_name="reversal", verbose_name=_("reverses")
     )
     recorded_at = models.DateTimeField(_("recorded"), default=timezone.now, editable=False)
-    recorded_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, verbose_name=_("recorded by")
+    recorded_by = _by(_("recorded by"))
+
+    erasable = frozenset({"end_to_end", "counterparty", "counterparty_iban", "counterparty_iban_tag", "remittance"})
+    personal: ClassVar = {
+        "end_to_end": Rule(_("To recognise a gift when it arrives."), 730, "recorded_at"),
+        "counterparty": Rule(_("To recognise a gift when it arrives."), 730, "recorded_at"),
+        "counterparty_iban": Rule(_("To recognise a gift when it arrives, and to pay it back."), 730, "recorded_at"),
+        "counterparty_iban_tag": Rule(_("To recognise the next gift from the same account."), 730, "recorded_at"),
+        "remittance": Rule(_("To recognise a gift when it arrives."), 730, "recorded_at"),
+    }
+    not_personal: ClassVar = frozenset(
+        {
+            "id",
+            "fund",
+            "account",
+            "statement",
+            "amount_minor",
+            "currency",
+            "booked_on",
+            "value_on",
+            "description",
+            "bank_reference",
+            "reference",
+            "fingerprint",
+            "occurrence",
+            "reverses",
+            "recorded_at",
+            "recorded_by",
+        }
     )
 
-    objects = PostedQuerySet.as_manager()
-
-    not_personal = ALL
-
-    class Meta:
+    class Meta(Posted.Meta):
         verbose_name = _("transaction")
         verbose_name_plural = _("transactions")
         ordering = ["-booked_on", "-pk"]
-        base_manager_name = "objects"
         constraints = [
             models.CheckConstraint(condition=~Q(amount_minor=0), name="donations_transaction_is_not_zero"),
-            models.CheckConstraint(
-                condition=Q(amount_minor__gt=0) | Q(reverses__isnull=False),
-                name="donations_only_a_reversal_is_negative",
-            ),
             models.CheckConstraint(
                 condition=Q(currency__regex=r"^[A-Z]{3}$"), name="donations_transaction_currency_is_iso"
             ),
             models.CheckConstraint(
                 condition=Q(reverses__isnull=True) | ~Q(reverses=F("id")), name="donations_reverses_another"
             ),
+            models.CheckConstraint(
+                condition=Q(statement__isnull=True) | Q(account__isnull=False), name="donations_cash_has_no_statement"
+            ),
+            models.CheckConstraint(
+                condition=Q(reference="") | Q(reference__regex=r"^[0-9]+$"), name="donations_reference_is_digits"
+            ),
+            models.CheckConstraint(condition=Q(occurrence__gte=1), name="donations_occurrence_counts_from_one"),
+            models.UniqueConstraint(
+                fields=["account", "fingerprint", "occurrence"],
+                condition=~Q(fingerprint=""),
+                name="donations_line_posted_once",
+            ),
         ]
+        indexes = [models.Index(fields=["fund", "currency"], name="donations_money_of_a_fund")]
 
     def __str__(self) -> str:
         amount = money.format_amount(self.amount_minor, self.currency)
         return f"#{self.pk}: {amount}, {date_format(self.booked_on, 'DATE_FORMAT')}"
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Post the row: check it and insert it. Raises ValidationError, and PostedError if it is posted already."""
-        if not self._state.adding:
-            raise PostedError
-        self.full_clean(validate_unique=False)  # that is for the database alone to decide
-        super().save(force_insert=True, using=kwargs.get("using"))
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise PostedError
+    @property
+    def is_incoming(self) -> bool:
+        """Whether it is money that came in, or the reversal of such."""
+        return (self.amount_minor > 0) != bool(self.reverses_id)
 
     def clean(self) -> None:
-        """Hold what spans two rows, which no constraint can: the pledge's, or the reversed one's, fund and currency."""
+        """Hold what spans two rows, in words for a person; the database's triggers hold it in any case."""
         if self.booked_on and self.booked_on > timezone.localdate():
             raise ValidationError({"booked_on": _("This day is still to come. Record what has arrived.")})
-        if self.pledge and self.pledge.fund_id != self.fund_id:
-            raise ValidationError({"pledge": _("This pledge was made to another fund.")})
-        if self.pledge and self.currency and self.pledge.currency != self.currency:
-            wrong = ValidationError(_("This pledge is in %(currency)s."), params={"currency": self.pledge.currency})
+        if self.account and self.account.fund_id != self.fund_id:
+            raise ValidationError({"account": _("This account is another fund's.")})
+        if self.account and self.account.currency and self.account.currency != self.currency:
+            wrong = ValidationError(_("This account is in %(currency)s."), params={"currency": self.account.currency})
             raise ValidationError({"currency": wrong})
-        mirrored = ("fund_id", "pledge_id", "currency")
         if self.reverses and (
             self.amount_minor != -self.reverses.amount_minor
-            or any(getattr(self, name) != getattr(self.reverses, name) for name in mirrored)
+            or any(getattr(self, name) != getattr(self.reverses, name) for name in ("fund_id", "account_id", "currency"))
         ):
             raise ValidationError(_("A reversal has the opposite amount of what it reverses, and all else alike."))
+
+
+class CollectionSheet(models.Model):
+    """A numbered sheet of a collection in cash, counted by two organisers."""
+
+    not_personal = ALL
+
+    fund = models.ForeignKey(Fund, models.PROTECT, related_name="sheets", verbose_name=_("fund"))
+    number = models.PositiveIntegerField(_("number"))
+    currency = models.CharField(_("currency"), max_length=3, validators=[currency_code])
+    place = models.CharField(_("place"), max_length=200, blank=True)
+    held_on = models.DateField(_("held on"), null=True, blank=True)
+    counted_minor = models.PositiveBigIntegerField(_("counted, in the smallest unit"), null=True, blank=True)
+    counter_one = _by(_("counted by"))
+    counter_two = _by(_("and by"))
+    counted_at = models.DateTimeField(_("counted"), null=True, blank=True, editable=False)
+    scan = models.ForeignKey(
+        StoredFile, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("photo or scan")
+    )
+    made_at = models.DateTimeField(_("made"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("collection sheet")
+        verbose_name_plural = _("collection sheets")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["fund", "number"], name="donations_sheet_number_once"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="donations_sheet_counts_from_one"),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="donations_sheet_currency_is_iso"),
+            models.CheckConstraint(
+                condition=Q(counter_two__isnull=True) | ~Q(counter_one=F("counter_two")),
+                name="donations_sheet_has_two_counters",
+            ),
+            models.CheckConstraint(
+                condition=Q(counted_at=None, counter_two=None)
+                | Q(
+                    counted_at__isnull=False,
+                    counter_one__isnull=False,
+                    counter_two__isnull=False,
+                    counted_minor__isnull=False,
+                    held_on__isnull=False,
+                ),
+                name="donations_sheet_is_counted_whole",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fund}, {self.number}"
+
+
+class Disbursement(Posted):
+    """Money for families, as it was asked for. Who approved it and what paid it are rows of their own."""
+
+    not_personal = ALL
+
+    fund = models.ForeignKey(Fund, models.PROTECT, related_name="disbursements", verbose_name=_("fund"))
+    purpose = models.CharField(_("purpose"), max_length=200, help_text=_("Public. Never a family's name."))
+    households = models.PositiveIntegerField(_("households"))
+    amount_minor = models.PositiveBigIntegerField(_("amount in the smallest unit"))
+    currency = models.CharField(_("currency"), max_length=3, validators=[currency_code])
+    requested_by = _by(_("asked for by"))
+    requested_at = models.DateTimeField(_("asked for"), default=timezone.now, editable=False)
+
+    class Meta(Posted.Meta):
+        verbose_name = _("disbursement")
+        verbose_name_plural = _("disbursements")
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="donations_disbursement_is_positive"),
+            models.CheckConstraint(condition=Q(households__gt=0), name="donations_disbursement_is_for_somebody"),
+            models.CheckConstraint(
+                condition=Q(currency__regex=r"^[A-Z]{3}$"), name="donations_disbursement_currency_is_iso"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}: {money.format_amount(self.amount_minor, self.currency)}, {self.purpose}"
+
+
+class Approval(Posted):
+    """One organiser's yes to a disbursement. It takes two."""
+
+    not_personal = ALL
+
+    disbursement = models.ForeignKey(
+        Disbursement, models.PROTECT, related_name="approvals", verbose_name=_("disbursement")
+    )
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("approved by")
+    )
+    approved_at = models.DateTimeField(_("approved"), default=timezone.now, editable=False)
+
+    class Meta(Posted.Meta):
+        verbose_name = _("approval")
+        verbose_name_plural = _("approvals")
+        constraints = [
+            models.UniqueConstraint(fields=["disbursement", "approved_by"], name="donations_one_approval_a_person")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.disbursement}: {self.approved_by}"
+
+
+class Evidence(Posted):
+    """A paper that shows what a disbursement was for. Its hash is public, the file is not."""
+
+    not_personal = ALL
+
+    disbursement = models.ForeignKey(
+        Disbursement, models.PROTECT, related_name="evidence", verbose_name=_("disbursement")
+    )
+    file = models.ForeignKey(StoredFile, models.PROTECT, related_name="+", verbose_name=_("file"))
+    added_by = _by(_("added by"))
+    added_at = models.DateTimeField(_("added"), default=timezone.now, editable=False)
+
+    class Meta(Posted.Meta):
+        verbose_name = _("evidence")
+        verbose_name_plural = _("evidence")
+        constraints = [
+            models.UniqueConstraint(fields=["disbursement", "file"], name="donations_evidence_added_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.disbursement}: {self.file_id}"
+
+
+class Allocation(Posted):
+    """What a transaction, or a part of it, was for. Never edited or deleted: a wrong one is undone by its opposite."""
+
+    not_personal = ALL
+
+    class Kind(models.TextChoices):
+        PLEDGE = "pledge", _("a pledge")
+        GIFT = "gift", _("a gift without a pledge")
+        REFUND = "refund", _("given back to the donor")
+        FEE = "fee", _("the bank's fee")
+        DEPOSIT = "deposit", _("cash of a collection, paid in")
+        DISBURSEMENT = "disbursement", _("a disbursement")
+        TRANSFER = "transfer", _("from one account of the fund to another")
+
+    transaction = models.ForeignKey(
+        Transaction, models.PROTECT, related_name="allocations", verbose_name=_("transaction")
+    )
+    kind = models.CharField(_("for"), max_length=12, choices=Kind)
+    amount_minor = models.BigIntegerField(_("amount in the smallest unit"))
+    pledge = models.ForeignKey(
+        Pledge, models.PROTECT, null=True, blank=True, related_name="allocations", verbose_name=_("pledge")
+    )
+    sheet = models.ForeignKey(
+        CollectionSheet,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="allocations",
+        verbose_name=_("collection sheet"),
+    )
+    disbursement = models.ForeignKey(
+        Disbursement,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="allocations",
+        verbose_name=_("disbursement"),
+    )
+    # The other end of a deposit: what left the cash box for what arrived at the bank.
+    mirrors = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="mirror", verbose_name=_("other end of")
+    )
+    reverses = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="reversal", verbose_name=_("undoes")
+    )
+    # Empty where the program did it by itself.
+    made_by = _by(_("made by"))
+    made_at = models.DateTimeField(_("made"), default=timezone.now, editable=False)
+
+    class Meta(Posted.Meta):
+        verbose_name = _("allocation")
+        verbose_name_plural = _("allocations")
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["pledge", "gift", "refund", "fee", "deposit", "disbursement", "transfer"]),
+                name="donations_allocation_kind_is_known",
+            ),
+            models.CheckConstraint(condition=~Q(amount_minor=0), name="donations_allocation_is_not_zero"),
+            models.CheckConstraint(
+                condition=Q(kind="pledge", pledge__isnull=False)
+                | Q(kind="refund")
+                | (~Q(kind="pledge") & Q(pledge__isnull=True)),
+                name="donations_allocation_to_a_pledge",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="deposit", sheet__isnull=False)
+                | Q(kind="gift")
+                | (~Q(kind="deposit") & Q(sheet__isnull=True)),
+                name="donations_allocation_to_a_sheet",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="disbursement", disbursement__isnull=False)
+                | (~Q(kind="disbursement") & Q(disbursement__isnull=True)),
+                name="donations_allocation_to_a_disbursement",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind__in=["pledge", "gift"])
+                | Q(amount_minor__gt=0, reverses__isnull=True)
+                | Q(amount_minor__lt=0, reverses__isnull=False),
+                name="donations_gift_comes_in",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="refund")
+                | Q(amount_minor__lt=0, reverses__isnull=True)
+                | Q(amount_minor__gt=0, reverses__isnull=False),
+                name="donations_refund_goes_out",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        amount = money.format_amount(self.amount_minor, self.transaction.currency)
+        return f"{amount}, {self.get_kind_display()}"
+
+
+class Rate(Posted):
+    """What one unit of a currency was worth in another: only ever to show an amount as "about", with source and day."""
+
+    not_personal = ALL
+
+    from_currency = models.CharField(_("from"), max_length=3, validators=[currency_code])
+    to_currency = models.CharField(_("to"), max_length=3, validators=[currency_code])
+    millionths = models.PositiveBigIntegerField(
+        _("rate in millionths"), help_text=_("1 EUR = 11.2345 SEK is 11234500.")
+    )
+    source = models.CharField(_("source"), max_length=200)
+    dated_on = models.DateField(_("of"))
+    recorded_by = _by(_("recorded by"))
+    recorded_at = models.DateTimeField(_("recorded"), default=timezone.now, editable=False)
+
+    class Meta(Posted.Meta):
+        verbose_name = _("rate")
+        verbose_name_plural = _("rates")
+        ordering = ["-dated_on", "-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(millionths__gt=0), name="donations_rate_is_positive"),
+            models.CheckConstraint(condition=~Q(source=""), name="donations_rate_has_a_source"),
+            models.CheckConstraint(
+                condition=Q(from_currency__regex=r"^[A-Z]{3}$", to_currency__regex=r"^[A-Z]{3}$")
+                & ~Q(from_currency=F("to_currency")),
+                name="donations_rate_is_between_two_currencies",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_currency} {self.to_currency} {self.millionths / 1_000_000} ({self.source}, {self.dated_on})"
+
+
+class LedgerEvent(Posted):
+    """
+    One thing that happened to the fund's money, in an unbroken chain (donations.ledger). Without personal data.
+
+    `hash` is the chain's, which anybody can compute again; `seal` is a keyed tag of it, which only this program can.
+    """
+
+    not_personal = ALL
+
+    class Kind(models.TextChoices):
+        ACCOUNT_PROPOSED = "account_proposed", _("bank account proposed")
+        ACCOUNT_APPROVED = "account_approved", _("bank account approved")
+        ACCOUNT_WITHDRAWN = "account_withdrawn", _("bank account withdrawn")
+        STATEMENT_IMPORTED = "statement_imported", _("bank statement imported")
+        TRANSACTION_POSTED = "transaction_posted", _("transaction posted")
+        ALLOCATION_MADE = "allocation_made", _("allocation made")
+        SHEET_COUNTED = "sheet_counted", _("collection sheet counted")
+        DISBURSEMENT_REQUESTED = "disbursement_requested", _("disbursement asked for")
+        DISBURSEMENT_APPROVED = "disbursement_approved", _("disbursement approved")
+        EVIDENCE_ADDED = "evidence_added", _("evidence added")
+
+    sequence = models.BigIntegerField(_("number"), primary_key=True)
+    at = models.DateTimeField(_("at"))
+    fund = models.ForeignKey(Fund, models.PROTECT, related_name="events", verbose_name=_("fund"))
+    kind = models.CharField(_("what happened"), max_length=30, choices=Kind)
+    # The key of the row that the event tells of.
+    about = models.BigIntegerField(_("about"))
+    payload = models.JSONField(_("facts"))
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+    seal = models.CharField(max_length=64)
+
+    class Meta(Posted.Meta):
+        verbose_name = _("ledger event")
+        verbose_name_plural = _("ledger")
+        ordering = ["sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "about"], name="donations_event_told_once"),
+            models.CheckConstraint(condition=Q(sequence__gte=1), name="donations_ledger_counts_from_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sequence}: {self.get_kind_display()} {self.about}"

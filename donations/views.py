@@ -9,7 +9,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
 from campaign.cookieless import cookieless
-from donations import giving, references
+from donations import accounts, giving, references
 from donations.forms import PledgeForm
 from donations.models import CONFIRM_WITHIN, Fund, Pledge, PledgeMail
 from privacy.tags import tag
@@ -19,7 +19,7 @@ NEWEST = 50
 
 def _fund(slug: str | None) -> Fund | None:
     """Return the published fund with this slug, without one the newest, or None. Raises Http404 for an unknown slug."""
-    funds = Fund.objects.published().select_related("account").prefetch_related("translations")
+    funds = Fund.objects.published().prefetch_related("translations")
     if slug and "\0" in slug:  # PostgreSQL takes no such text
         raise Http404
     return get_object_or_404(funds, slug=slug) if slug else funds.first()
@@ -27,7 +27,7 @@ def _fund(slug: str | None) -> Fund | None:
 
 def _context(fund: Fund, made: Pledge | None = None) -> dict[str, object]:
     """Return what every page that may tell how to pay shows."""
-    context: dict[str, object] = {"fund": fund, "account": fund.payable_account, "confirm_days": CONFIRM_WITHIN.days}
+    context: dict[str, object] = {"fund": fund, "account": accounts.payable(fund), "confirm_days": CONFIRM_WITHIN.days}
     if made:
         context |= {"pledge": made, "ogm": references.ogm(made.number), "rf": references.rf(made.number)}
     return context
@@ -41,7 +41,7 @@ def fund(request: HttpRequest) -> HttpResponse:
     transactions = shown.transactions.select_related("reversal")
     context = {
         "fund": shown,
-        "account": getattr(shown, "account", None),
+        "accounts": accounts.shown(shown),
         "others": Fund.objects.published().exclude(pk=shown.pk).prefetch_related("translations"),
         "totals": giving.totals(shown),
         "supporters": giving.supporters(shown),
@@ -73,7 +73,7 @@ def pledge(request: HttpRequest) -> HttpResponse:
 @cache_control(private=True, no_store=True)
 def instructions(request: HttpRequest, token: str) -> HttpResponse:
     """Show a pledge to the owner of the address it was made with. Only a pressed button changes it."""
-    mails = PledgeMail.objects.select_related("pledge__fund__account")
+    mails = PledgeMail.objects.select_related("pledge__fund")
     mail = mails.filter(token_hash=tag("token", token), expires_at__gt=timezone.now()).first()
     if not mail:
         return render(request, "donations/unknown_link.html", status=404)

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from celery.signals import before_task_publish
 from django.conf import settings as django_settings
+from django.db.backends.base.operations import BaseDatabaseOperations
 from django.utils import translation
 
+from donations import triggers
 from outbox import engine
 from outbox.models import queues
 from tests.name_servers import NameServer
@@ -53,6 +55,20 @@ def english():
 def folders():
     for name in ("broker/queue", "broker/control", "static"):
         Path(django_settings.VAR_DIR, name).mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def books_are_emptied():
+    """What is posted cannot be deleted, also not after a test: the triggers are dropped for it, and made anew."""
+    flush = BaseDatabaseOperations.execute_sql_flush
+
+    def without_triggers(operations, sql_list):
+        triggers.drop(operations.connection.alias)
+        flush(operations, sql_list)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", without_triggers)
+        yield
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from factory import Faker, LazyAttribute, LazyFunction, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from campaign import models as campaign
+from donations import accounts, posting
 from donations import models as donations
 from privacy.addresses import address_tag
 from privacy.tags import new_token, tag
@@ -208,6 +209,8 @@ class FundFactory(DjangoModelFactory):
 
 
 class BankAccountFactory(DjangoModelFactory):
+    """An account in force, proposed and approved by two; with `payable=False`, a fact of a campaign's files."""
+
     class Meta:
         model = donations.BankAccount
 
@@ -216,6 +219,11 @@ class BankAccountFactory(DjangoModelFactory):
     iban = "DE02100500000054540402"
     bic = "BELADEBE"
     payable = True
+
+    @classmethod
+    def _create(cls, model_class, *args, payable, **kwargs):
+        account = accounts.propose(model_class(*args, **kwargs), by=OrganiserFactory() if payable else None)
+        return accounts.approve(account, by=OrganiserFactory()) if payable else account
 
 
 class PledgeFactory(DjangoModelFactory):
@@ -257,6 +265,14 @@ class TransactionFactory(DjangoModelFactory):
     currency = "EUR"
     booked_on = LazyFunction(timezone.localdate)
     description = "Mineworkers in Sweden"
+
+    @classmethod
+    def _create(cls, model_class, *args, pledge=None, **kwargs):
+        """Post it, through the verb; with a pledge, all of it is for that."""
+        posted = posting.post(model_class(*args, **kwargs))
+        if pledge:
+            posting.allocate(posted, "pledge", posted.amount_minor, pledge=pledge, by=None)
+        return posted
 
 
 class OrganiserFactory(DjangoModelFactory):

@@ -3,7 +3,7 @@ from typing import Any
 from django import template
 
 from campaign.models import Strike
-from donations import giving, money
+from donations import accounts, giving, money
 from donations.models import Fund
 
 register = template.Library()
@@ -18,8 +18,9 @@ def amount(minor: int, currency: str) -> str:
 @register.inclusion_tag("donations/fund_box.html", takes_context=True)
 def fund_box(context: dict[str, Any], strike: Strike | None) -> dict[str, Any]:
     """Show each published fund of a strike, or of all: what is pledged, and what has arrived."""
-    funds = Fund.objects.published().select_related("account").prefetch_related("translations")
+    funds = Fund.objects.published().prefetch_related("translations")
     if strike:
         funds = funds.filter(strike=strike)
     totals = giving.totals_of(funds)
-    return {"funds": [(fund, totals[fund.pk]) for fund in funds]}
+    told = accounts.shown_of(funds)
+    return {"funds": [(fund, totals[fund.pk], told[fund.pk].payable) for fund in funds]}

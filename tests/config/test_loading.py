@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from campaign.models import Activist, Campaign, Charge, ChargeUpdate, Demand, Strike, TimelineEvent, Update
 from config.folder import CampaignFolderError
 from config.loading import load
-from donations.giving import reverse
+from donations.posting import reverse
 from donations.models import BankAccount, Fund, Transaction
 from privacy.registry import OURS
 from protests.models import Addressee, Letter, LetterText, Picket, Signature, Target, TargetCountry
@@ -425,7 +425,7 @@ def test_signatures_pledges_and_signed_texts_are_not_touched(folder):
 
 def test_a_booked_gift_is_not_booked_again_even_when_it_was_reversed(folder):
     folder.load()
-    reverse(Transaction.objects.first(), recorded_by=OrganiserFactory())
+    reverse(Transaction.objects.first(), by=OrganiserFactory())
     assert folder.load().changed_nothing
 
 
@@ -449,7 +449,7 @@ def test_a_booked_gift_under_another_description_is_refused(folder):
 def test_a_gift_may_be_corrected_after_it_was_reversed(folder):
     folder.load()
     for gift in list(Transaction.objects.all()):
-        reverse(gift, recorded_by=OrganiserFactory())
+        reverse(gift, by=OrganiserFactory())
     folder.edit("funds/bread.md", '"A collection"', '"A street collection"')
     assert folder.load().counts["transactions"] == {"created": 1, "unchanged": 1}
 

@@ -5,7 +5,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from donations import giving
+from donations import giving, posting
 from donations.models import Fund, Pledge, PledgeMail
 from privacy.tags import tag
 from tests.donations.test_forms import TYPED
@@ -107,7 +107,7 @@ def test_supporters_are_shown_as_they_chose(client, fund):
 
 
 def test_a_reversed_gift_and_its_reversal_are_both_shown(client, fund):
-    giving.reverse(TransactionFactory(fund=fund), recorded_by=None)
+    posting.reverse(TransactionFactory(fund=fund), by=None)
     text = page(client.get("/fund/"))
     assert "entered by mistake, taken back" in text
     assert "takes back a wrong entry" in text
@@ -131,7 +131,7 @@ def test_the_page_takes_as_many_queries_for_much_as_for_little(client, fund, dja
     def fill(times):
         for _ in range(times):
             made = PledgeFactory(fund=fund, confirmed=True, display="public")
-            giving.reverse(TransactionFactory(fund=fund, pledge=made), recorded_by=None)
+            posting.reverse(TransactionFactory(fund=fund, pledge=made), by=None)
             FundFactory()
 
     fill(1)

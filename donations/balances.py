@@ -1,0 +1,128 @@
+"""What a fund has, in each currency, worked out from what is posted. No two currencies are ever added."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db.models import Case, Q, QuerySet, Sum, Value, When
+from django.db.models.functions import Coalesce
+
+from donations.models import Allocation, Fund, Transaction
+
+Kind = Allocation.Kind
+
+# Money that came in, and reversals of it; the rest went out, or is a reversal of such.
+INCOMING = Q(amount_minor__gt=0, reverses=None) | Q(amount_minor__lt=0, reverses__isnull=False)
+# What came in and is no gift: it was the fund's already, or comes back from the bank.
+NO_GIFT = {Kind.DEPOSIT, Kind.TRANSFER, Kind.DISBURSEMENT, Kind.FEE}
+
+
+@dataclass
+class Balance:
+    """A fund's money in one currency, in its smallest unit."""
+
+    currency: str
+    # What came in from outside, less what was given back to donors.
+    received: int = 0
+    # Of it, what is known to be for a pledge or to be a gift without one.
+    allocated: int = 0
+    disbursed: int = 0
+    fees: int = 0
+    # On its way from the cash box, or from one account to another; zero once both ends are known.
+    in_transit: int = 0
+    # What went out and nobody has said yet what for.
+    unexplained: int = 0
+    bank: int = 0
+    cash: int = 0
+
+    @property
+    def in_hand(self) -> int:
+        """What lies at the bank and in the cash box."""
+        return self.bank + self.cash
+
+    @property
+    def by_the_books(self) -> int:
+        """The same, worked out from what it was for."""
+        return self.received - self.disbursed - self.fees + self.in_transit - self.unexplained
+
+
+def of(fund: Fund) -> list[Balance]:
+    """Return the fund's balance in each currency that it ever had."""
+    return of_all([fund])[fund.pk]
+
+
+def of_all(funds: Collection[Fund]) -> dict[int, list[Balance]]:
+    """Return the balances of several funds, by primary key, in two queries."""
+    found: dict[int, dict[str, Balance]] = {fund.pk: {} for fund in funds}
+    moved = (
+        Transaction.objects.filter(fund__in=found)
+        .order_by("currency")
+        .annotate(
+            incoming=Case(When(INCOMING, then=Value(True)), default=Value(False)),
+            in_cash=Case(When(account=None, then=Value(True)), default=Value(False)),
+        )
+        .values_list("fund", "currency", "incoming", "in_cash")
+        .annotate(total=Sum("amount_minor"))
+    )
+    for fund, currency, incoming, in_cash, total in moved:
+        balance = found[fund].setdefault(currency, Balance(currency))
+        if in_cash:
+            balance.cash += total
+        else:
+            balance.bank += total
+        if incoming:
+            balance.received += total
+        else:
+            balance.unexplained -= total
+    said = (
+        Allocation.objects.filter(transaction__fund__in=found)
+        .order_by("transaction__currency")
+        .annotate(incoming=Case(When(transaction__amount_minor__gt=0, then=Value(True)), default=Value(False)))
+        .values_list("transaction__fund", "transaction__currency", "incoming", "kind")
+        .annotate(total=Sum("amount_minor"))
+    )
+    for fund, currency, incoming, kind, total in said:
+        _sort(found[fund][currency], incoming, kind, total)
+    return {fund: list(by_currency.values()) for fund, by_currency in found.items()}
+
+
+def _sort(balance: Balance, incoming: bool, kind: str, total: int) -> None:  # noqa: FBT001
+    if not incoming:
+        balance.unexplained += total
+    elif kind in NO_GIFT:
+        balance.received -= total
+    else:
+        balance.allocated += total
+    match kind:
+        case Kind.REFUND:
+            balance.received += total
+        case Kind.DISBURSEMENT:
+            balance.disbursed -= total
+        case Kind.FEE:
+            balance.fees -= total
+        case Kind.DEPOSIT | Kind.TRANSFER:
+            balance.in_transit += total
+
+
+def unallocated(posted: Transaction) -> int:
+    """Return what of a transaction is not said yet to be for something."""
+    return int(posted.amount_minor - _allocated(Allocation.objects.filter(transaction=posted)))
+
+
+def of_pledge(pledge_pk: int) -> int:
+    """Return what has arrived on a pledge, less what was given back."""
+    return _allocated(Allocation.objects.filter(pledge=pledge_pk))
+
+
+def of_disbursement(disbursement_pk: int) -> int:
+    """Return what has been paid for a disbursement."""
+    return -_allocated(Allocation.objects.filter(disbursement=disbursement_pk))
+
+
+def cash_of_sheet(sheet_pk: int) -> int:
+    """Return what a collection sheet brought into the cash box and is still there."""
+    in_cash = Allocation.objects.filter(sheet=sheet_pk, transaction__account=None)
+    return _allocated(in_cash)
+
+
+def _allocated(allocations: QuerySet[Allocation]) -> int:
+    return int(allocations.aggregate(total=Coalesce(Sum("amount_minor"), 0))["total"])
