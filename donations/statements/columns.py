@@ -169,6 +169,13 @@ def proposed(file: BinaryIO) -> CsvMapping:
     return best
 
 
+def account_in(file: BinaryIO) -> str:
+    """Return the account that the file's own column tells, or nothing. Raises StatementError."""
+    mapping = proposed(file)
+    rows_of = islice(_Table(file, mapping), _PREAMBLE) if mapping.columns.get("account") else []
+    return next(("".join(row["account"].split()).upper() for _at, row in rows_of if row.get("account")), "")
+
+
 def _recognised(names: list[str], example: list[str]) -> dict[str, list[str]]:
     columns: dict[str, list[str]] = {}
     for place, written in enumerate(names):
