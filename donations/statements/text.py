@@ -48,9 +48,9 @@ def lines(file: BinaryIO, encoding: str = "") -> Iterator[str]:
         try:
             rest += ends.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
+            before = rest.count("\n") + error.object[: error.start].count(b"\n")
             raise StatementError(
-                _("The file's characters cannot be read as %(name)s.") % {"name": encoding},
-                number + rest.count("\n") + 1,
+                _("The file's characters cannot be read as %(name)s.") % {"name": encoding}, number + before + 1
             ) from error
         parts = rest.split("\n")
         rest = parts.pop()
