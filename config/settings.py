@@ -163,6 +163,8 @@ if not DEVELOPMENT:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# Of a bank's file that an organiser uploads, with what its form adds (donations.uploading.MAXIMUM_BYTES).
+STATEMENT_UPLOAD_MAX_SIZE = 10 * 1024 * 1024 + 64 * 1024
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -224,6 +226,7 @@ CELERY_BEAT_SCHEDULE = {
     # Both look at rows: what fell out is made up for. The hour of the first one is DIGEST_HOUR.
     "write-digest": {"task": "protests.tasks.write_digest", "schedule": 600, "options": {"expires": 600}},
     "tell-signers": {"task": "protests.tasks.tell_signers", "schedule": 300, "options": {"expires": 300}},
+    "import-statements": {"task": "donations.tasks.import_statements", "schedule": 60, "options": {"expires": 60}},
     "heartbeat": {"task": "outbox.tasks.heartbeat", "schedule": 30, "options": {"expires": 120}},
     "purge": {"task": "privacy.tasks.purge", "schedule": 24 * 3600},
 }

@@ -15,7 +15,17 @@ from parler.admin import TranslatableAdmin
 
 from campaign.admin import PublishedAdmin, SafeAddresses, StateFilter
 from donations import accounts, giving, money, posting, references
-from donations.models import AccountNotice, Allocation, BankAccount, Fund, Pledge, PledgeMail, Transaction
+from donations.models import (
+    AccountNotice,
+    Allocation,
+    BankAccount,
+    BankStatement,
+    Fund,
+    Pledge,
+    PledgeMail,
+    Transaction,
+)
+from donations.statements_admin import BankStatementAdmin
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
 from privacy.addresses import address_tag
@@ -378,3 +388,6 @@ class TransactionAdmin(SafeAddresses, admin.ModelAdmin):
             except posting.RefusedError as refused:
                 self.message_user(request, f"{posted}: {refused}", messages.ERROR)
         return done
+
+
+admin.site.register(BankStatement, BankStatementAdmin)

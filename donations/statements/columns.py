@@ -169,6 +169,35 @@ def proposed(file: BinaryIO) -> CsvMapping:
     return best
 
 
+def guessed(file: BinaryIO) -> CsvMapping:
+    """Return a mapping to begin with: the proposed one, else an empty one with the delimiter that separates most."""
+    try:
+        return proposed(file)
+    except StatementError:
+        encoding = encoding_of(file)
+        return CsvMapping(delimiter=max(DELIMITERS, key=lambda one: len(_widest(file, one, encoding))))
+
+
+def names(file: BinaryIO, mapping: CsvMapping) -> list[str]:
+    """Return what the file's columns can be called: by the names in it, else by their numbers."""
+    widest = _widest(file, mapping.delimiter, mapping.encoding)
+    return [c for c in widest if c] if mapping.header else [str(i) for i in range(1, len(widest) + 1)]
+
+
+def first_rows(file: BinaryIO, mapping: CsvMapping, count: int = 5) -> list[Row]:
+    """Return the first rows as they stand in the file."""
+    return list(islice(rows(file, mapping.delimiter, mapping.encoding), count))
+
+
+def _widest(file: BinaryIO, delimiter: str, encoding: str) -> list[str]:
+    """Return the first of the rows with most cells: the one with the names, if there are names."""
+    try:
+        first = list(islice(rows(file, delimiter, encoding), _PREAMBLE))
+    except StatementError:
+        return []
+    return max((cells for _at, cells in first), key=lambda cells: sum(map(bool, cells)), default=[])
+
+
 def account_in(file: BinaryIO) -> str:
     """Return the account that the file's own column tells, or nothing. Raises StatementError."""
     mapping = proposed(file)
