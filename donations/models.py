@@ -222,9 +222,7 @@ class AccountNotice(OutgoingMail):
         APPROVED = "approved", _("approved")
         WITHDRAWN = "withdrawn", _("withdrawn")
 
-    account = models.ForeignKey(
-        BankAccount, models.PROTECT, related_name="notices", verbose_name=_("bank account")
-    )
+    account = models.ForeignKey(BankAccount, models.PROTECT, related_name="notices", verbose_name=_("bank account"))
     # Empty for the campaign's own address.
     organiser = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+", verbose_name=_("organiser")
@@ -623,7 +621,7 @@ class StatementUpload(models.Model):
 
 
 class Transaction(Posted):
-    """Money that moved: in above zero, out below. In or out of a bank account, or of the cash box where there is none."""
+    """Money that moved, in above zero, out below: of a bank account, or of the cash box where none is named."""
 
     fund = models.ForeignKey(Fund, models.PROTECT, related_name="transactions", verbose_name=_("fund"))
     account = models.ForeignKey(
@@ -744,7 +742,9 @@ class Transaction(Posted):
             raise ValidationError({"currency": wrong})
         if self.reverses and (
             self.amount_minor != -self.reverses.amount_minor
-            or any(getattr(self, name) != getattr(self.reverses, name) for name in ("fund_id", "account_id", "currency"))
+            or any(
+                getattr(self, name) != getattr(self.reverses, name) for name in ("fund_id", "account_id", "currency")
+            )
         ):
             raise ValidationError(_("A reversal has the opposite amount of what it reverses, and all else alike."))
 

@@ -95,7 +95,7 @@ def allocate(
     disbursement: Disbursement | None = None,
 ) -> Allocation:
     """
-    Say what an amount of a transaction was for; `amount_minor` has the transaction's sign. `by` is None for the program.
+    Say what an amount of a transaction, with its sign, was for. `by` is None for the program.
 
     A deposit takes the same amount out of the cash box, so that it counts once. Raises RefusedError.
     """
@@ -223,7 +223,11 @@ def _check(
     if (kind in {Kind.PLEDGE, Kind.GIFT} and amount < 0) or (kind == Kind.REFUND and amount > 0):
         raise RefusedError(_("Gifts come in, and what is given back goes out."))
     needs = {Kind.PLEDGE: pledge, Kind.DEPOSIT: sheet, Kind.DISBURSEMENT: disbursement}
-    may = {"pledge": {Kind.PLEDGE, Kind.REFUND}, "sheet": {Kind.DEPOSIT, Kind.GIFT}, "disbursement": {Kind.DISBURSEMENT}}
+    may = {
+        "pledge": {Kind.PLEDGE, Kind.REFUND},
+        "sheet": {Kind.DEPOSIT, Kind.GIFT},
+        "disbursement": {Kind.DISBURSEMENT},
+    }
     given = {"pledge": pledge, "sheet": sheet, "disbursement": disbursement}
     if needs.get(Kind(kind), ...) is None or any(one and kind not in may[name] for name, one in given.items()):
         raise RefusedError(_("A pledge, a collection sheet or a disbursement belongs to its own kind of allocation."))
