@@ -21,7 +21,7 @@ from hashlib import sha256
 from typing import BinaryIO
 
 from django.contrib.auth.models import User
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import Max, Min, QuerySet, Sum
 from django.db.transaction import atomic
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -148,9 +148,10 @@ class _Draft:
 
     def new(self, part: int) -> tuple[int, int]:
         """Return how many lines are not posted yet, and their sum."""
-        return self.database.execute(  # type: ignore[no-any-return]
+        count, total = self.database.execute(
             "SELECT COUNT(*), COALESCE(SUM(amount), 0) FROM line WHERE part = ? AND nth > before", (part,)
         ).fetchone()
+        return count, total
 
     def new_between(self, part: int, first: date, last: date) -> int | None:
         """Return where the first line not posted yet and booked in these days stands in the file."""
@@ -250,6 +251,19 @@ def save_mapping(account: BankAccount, mapping: CsvMapping) -> None:
     StatementMapping.objects.update_or_create(account=account, defaults={"mapping": mapping.as_json()})
 
 
+def preview(file: BinaryIO, account: BankAccount, mapping: CsvMapping | None, count: int = 10) -> list[Line | Rejected]:
+    """Return the first lines as they would be booked. Raises StatementError for what shows until there."""
+    shown: list[Line | Rejected] = []
+    for item in reading.read(file, mapping):
+        if isinstance(item, Head):
+            check_account(item, account)
+        elif isinstance(item, Line | Rejected):
+            shown.append(item)
+        if len(shown) == count:
+            break
+    return shown
+
+
 def import_file(
     file: BinaryIO,
     account: BankAccount,
@@ -298,7 +312,7 @@ def _read(
     for item in reading.read(file, mapping):
         match item:
             case Head():
-                _check_account(item, account)
+                check_account(item, account)
                 parts.append(_Part(len(parts) + 1, item))
             case Line():
                 if item.booked_on > today:
@@ -320,7 +334,8 @@ def _read(
     return parts
 
 
-def _check_account(head: Head, account: BankAccount) -> None:
+def check_account(head: Head, account: BankAccount) -> None:
+    """Raise StatementError unless the statement is of this account and in its currency."""
     if head.account and not is_of(account, head.account):
         raise StatementError(
             _("This statement is of the account “%(told)s”, not of %(account)s.")
@@ -412,7 +427,7 @@ class _Booking:
         return self.opening == held and self._is_later()
 
     def _is_later(self) -> bool:
-        begins, ended = self.part.tail.from_on, self.last and self.last.to_date
+        begins, ended = self.part.tail.from_on, self.last.to_date if self.last else None
         return begins is None or ended is None or begins >= ended
 
     def _goes_before(self) -> bool:
@@ -446,10 +461,11 @@ class _Booking:
 
     def _refuse_late_lines(self) -> None:
         """Without balances to compare, refuse new lines on days that were imported already: they may be the same."""
-        days = list(self.before.exclude(to_date=None).exclude(from_date=None).values_list("from_date", "to_date"))
-        if not days:
+        told = self.before.aggregate(first=Min("from_date"), last=Max("to_date"))
+        first: date | None = told["first"]
+        last: date | None = told["last"]
+        if first is None or last is None:
             return
-        first, last = min(day for day, _to in days), max(day for _from, day in days)
         # On its last day a file may have been made before the day was over.
         until = last if self.last else last - timedelta(days=1)
         if at := self.draft.new_between(self.part.number, first, until):

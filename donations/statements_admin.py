@@ -14,9 +14,9 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
-from donations import money, uploading
+from donations import importing, money, uploading
 from donations.models import BankAccount, BankStatement, StatementUpload
-from donations.statements import columns, reading
+from donations.statements import columns
 from donations.statements.columns import CsvMapping
 from donations.statements.items import Line, Rejected, StatementError
 from donations.tasks import import_statements
@@ -110,7 +110,7 @@ class MappingForm(forms.Form):
         )
 
 
-class BankStatementAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class BankStatementAdmin(admin.ModelAdmin):
     """What was imported, to look at; and the way in."""
 
     list_display = (
@@ -214,7 +214,7 @@ class BankStatementAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if not wanted:
             return StatementError(str(_("Please choose from what the file has."))), []
         try:
-            return None, list(self._rows(reading.preview(uploading.opened(upload), mapping)))
+            return None, list(self._rows(importing.preview(uploading.opened(upload), upload.account, mapping)))
         except StatementError as error:
             return error, []
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from enum import Enum
-from itertools import islice
 from typing import BinaryIO
 
 from django.utils.translation import gettext as _
 
 from donations.statements import camt, columns, swift
 from donations.statements.columns import CsvMapping
-from donations.statements.items import Item, Line, Rejected, StatementError
+from donations.statements.items import Item, StatementError
 
 # 100,000 payments take some 100 MB of CAMT.053, the most talkative of the formats.
 MAXIMUM_BYTES = 150 * 1024 * 1024
@@ -70,8 +69,3 @@ def read(file: BinaryIO, mapping: CsvMapping | None = None) -> Iterator[Item]:
         yield from swift.read(file)
     else:
         yield from columns.read(file, mapping or columns.proposed(file))
-
-
-def preview(file: BinaryIO, mapping: CsvMapping | None = None, count: int = 10) -> list[Line | Rejected]:
-    """Return the first lines as they would be taken. Raises StatementError."""
-    return list(islice((item for item in read(file, mapping) if isinstance(item, (Line, Rejected))), count))

@@ -127,10 +127,10 @@ EXPECTED = {
     ],
     "trailing-minus.csv": [
         Head("", "EUR", "", None),
-        (1, -20000, "2026-12-03", "", "Strike committee", "Rent of the hall"),
-        (2, 150000, "2026-12-04", "7000700070", "A. Example", "RF92 7000 7000 70"),
-        (3, 150000, "2026-12-04", "", "B. Example", 'gift, "for the kitchen"'),
-        Tail(None, date(2026, 12, 3), date(2026, 12, 4)),
+        (1, -20000, "2025-12-03", "", "Strike committee", "Rent of the hall"),
+        (2, 150000, "2025-12-04", "7000700070", "A. Example", "RF92 7000 7000 70"),
+        (3, 150000, "2025-12-04", "", "B. Example", 'gift, "for the kitchen"'),
+        Tail(None, date(2025, 12, 3), date(2025, 12, 4)),
     ],
 }
 
@@ -205,10 +205,3 @@ def test_the_rest_of_a_line_is_read_too():
         "NL18RABO0123459876",
     ]
     assert [line.end_to_end for line in dutch] == ["", "E2E-77", "UIT-1"]
-
-
-@pytest.mark.parametrize("name", EXPECTED)
-def test_the_preview_shows_the_first_rows_of_the_same(name):
-    with (FILES / name).open("rb") as file:
-        rows = reading.preview(file, mapping_of(name, file), count=2)
-    assert [shown(row) for row in rows] == [item for item in EXPECTED[name] if isinstance(item, tuple)][:2]
