@@ -165,6 +165,8 @@ if not DEVELOPMENT:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# Of a bank's file that an organiser uploads, with what its form adds (donations.uploading.MAXIMUM_BYTES).
+STATEMENT_UPLOAD_MAX_SIZE = 10 * 1024 * 1024 + 64 * 1024
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -243,6 +245,7 @@ CELERY_BEAT_SCHEDULE = {
     # Longer than brokers and busy workers take to hear it: else one after the other could expire unheard.
     "tally": {"task": "protests.tasks.tally", "schedule": TALLY_SECONDS, "options": {"expires": TALLY_SECONDS + 10}},
     "remind-donors": {"task": "donations.tasks.remind", "schedule": 3600, "options": {"expires": 3600}},
+    "import-statements": {"task": "donations.tasks.import_statements", "schedule": 60, "options": {"expires": 60}},
     "heartbeat": {"task": "outbox.tasks.heartbeat", "schedule": 30, "options": {"expires": 120}},
     "purge": {"task": "privacy.tasks.purge", "schedule": 24 * 3600},
 }

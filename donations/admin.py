@@ -19,6 +19,7 @@ from donations.models import (
     AccountNotice,
     Allocation,
     BankAccount,
+    BankStatement,
     Fund,
     Pledge,
     PledgeHold,
@@ -26,6 +27,7 @@ from donations.models import (
     PledgeMail,
     Transaction,
 )
+from donations.statements_admin import BankStatementAdmin
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
 from privacy.addresses import address_tag
@@ -509,3 +511,6 @@ class TransactionAdmin(SafeAddresses, admin.ModelAdmin):
             except posting.RefusedError as refused:
                 self.message_user(request, f"{posted}: {refused}", messages.ERROR)
         return done
+
+
+admin.site.register(BankStatement, BankStatementAdmin)

@@ -687,6 +687,78 @@ class BankStatement(Posted):
         return f"{self.account}, {self.reference or self.file_name}"
 
 
+class StatementMapping(models.Model):
+    """How an account's bank writes its CSV files (donations.statements.columns.CsvMapping)."""
+
+    not_personal = ALL
+
+    account = models.OneToOneField(BankAccount, models.CASCADE, related_name="mapping", verbose_name=_("account"))
+    mapping = models.JSONField(_("columns"))
+
+    class Meta:
+        verbose_name = _("columns of a bank's CSV file")
+        verbose_name_plural = _("columns of banks' CSV files")
+
+    def __str__(self) -> str:
+        return str(self.account)
+
+
+class StatementUpload(models.Model):
+    """A bank's file on its way into the books: uploaded, looked at by the organiser, and imported by a worker."""
+
+    class State(models.TextChoices):
+        PREVIEWED = "previewed", _("waits for you")
+        QUEUED = "queued", _("waits for its turn")
+        RUNNING = "running", _("being imported")
+        DONE = "done", _("imported")
+        FAILED = "failed", _("refused")
+
+    account = models.ForeignKey(BankAccount, models.PROTECT, related_name="+", verbose_name=_("account"))
+    file_name = models.CharField(_("file"), max_length=200)
+    # In Base64: the encrypted field holds text.
+    content = EncryptedTextField(blank=True)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.PREVIEWED)
+    read_count = models.PositiveIntegerField(_("lines read"), default=0)
+    # What came of it: reports, or the error, which may quote the file.
+    outcome = EncryptedTextField(blank=True)
+    language = models.CharField(_("language"), max_length=10)
+    uploaded_by = _by(_("uploaded by"))
+    uploaded_at = models.DateTimeField(_("uploaded"), default=timezone.now, editable=False)
+    changed_at = models.DateTimeField(_("changed"), default=timezone.now, editable=False)
+
+    personal: ClassVar = {
+        "content": Rule(_("To read what arrived on the campaign's account."), 2, "uploaded_at"),
+        "outcome": Rule(_("To tell the organiser what became of the bank's file."), 30, "uploaded_at"),
+    }
+    not_personal: ClassVar = frozenset(
+        {
+            "id",
+            "account",
+            "file_name",
+            "state",
+            "read_count",
+            "language",
+            "uploaded_by",
+            "uploaded_at",
+            "changed_at",
+        }
+    )
+
+    class Meta:
+        verbose_name = _("uploaded statement")
+        verbose_name_plural = _("uploaded statements")
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["previewed", "queued", "running", "done", "failed"]),
+                name="donations_upload_state_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
 class Transaction(Posted):
     """Money that moved, in above zero, out below: of a bank account, or of the cash box where none is named."""
 

@@ -1,8 +1,8 @@
-"""The bell of what falls due; it stands in the rows when that is."""
+"""The bells of what is done for the fund; it stands in the rows when there is something to do."""
 
 from celery import shared_task
 
-from donations import reminding
+from donations import reminding, uploading
 from outbox.tasks import Bell
 
 
@@ -10,3 +10,9 @@ from outbox.tasks import Bell
 def remind() -> None:
     """Remind donors of instalments that have fallen due."""
     reminding.remind()
+
+
+@shared_task(base=Bell)
+def import_statements() -> None:
+    """Import the banks' files that organisers have uploaded."""
+    uploading.work()

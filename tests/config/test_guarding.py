@@ -44,6 +44,12 @@ def test_what_is_too_long_is_refused_before_it_is_read(status, path, length):
     assert status(PATH_INFO=path, REQUEST_METHOD="POST", CONTENT_LENGTH=length) == 413
 
 
+@pytest.mark.parametrize(("megabytes", "answer"), [(9, None), (11, 413)])
+def test_a_bank_statement_may_be_longer_than_a_form(megabytes, answer):
+    asked = {"PATH_INFO": "/admin/donations/bankstatement/import/", "CONTENT_LENGTH": str(megabytes * 1024 * 1024)}
+    assert refusal(asked) == answer
+
+
 class Chunks(BytesIO):
     """A body as gunicorn gives one that came in chunks; `broken` ends with a chunk that is none."""
 
