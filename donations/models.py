@@ -23,6 +23,7 @@ from donations import money
 from outbox.models import LinkMailQuerySet, OutgoingMail
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
+from privacy.tags import tag
 
 # A pledge that nobody confirmed is forgotten after this, unless money came in on it.
 CONFIRM_WITHIN = timedelta(days=30)
@@ -222,9 +223,7 @@ class AccountNotice(OutgoingMail):
         APPROVED = "approved", _("approved")
         WITHDRAWN = "withdrawn", _("withdrawn")
 
-    account = models.ForeignKey(
-        BankAccount, models.PROTECT, related_name="notices", verbose_name=_("bank account")
-    )
+    account = models.ForeignKey(BankAccount, models.PROTECT, related_name="notices", verbose_name=_("bank account"))
     # Empty for the campaign's own address.
     organiser = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+", verbose_name=_("organiser")
@@ -663,6 +662,8 @@ class Transaction(Posted):
 
     def clean(self) -> None:
         """Hold what spans two rows, in words for a person; the database's triggers hold it in any case."""
+        if self.counterparty_iban:
+            self.counterparty_iban_tag = tag("iban", "".join(self.counterparty_iban.split()).upper())
         if self.booked_on and self.booked_on > timezone.localdate():
             raise ValidationError({"booked_on": _("This day is still to come. Record what has arrived.")})
         if self.account and self.account.fund_id != self.fund_id:
@@ -672,7 +673,9 @@ class Transaction(Posted):
             raise ValidationError({"currency": wrong})
         if self.reverses and (
             self.amount_minor != -self.reverses.amount_minor
-            or any(getattr(self, name) != getattr(self.reverses, name) for name in ("fund_id", "account_id", "currency"))
+            or any(
+                getattr(self, name) != getattr(self.reverses, name) for name in ("fund_id", "account_id", "currency")
+            )
         ):
             raise ValidationError(_("A reversal has the opposite amount of what it reverses, and all else alike."))
 
@@ -813,7 +816,7 @@ class Allocation(Posted):
         FEE = "fee", _("the bank's fee")
         DEPOSIT = "deposit", _("cash of a collection, paid in")
         DISBURSEMENT = "disbursement", _("a disbursement")
-        TRANSFER = "transfer", _("from one account of the fund to another")
+        TRANSFER = "transfer", _("passed through: own transfer, or not meant for us")
 
     transaction = models.ForeignKey(
         Transaction, models.PROTECT, related_name="allocations", verbose_name=_("transaction")

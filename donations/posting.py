@@ -119,6 +119,23 @@ def allocate(
 
 
 @atomic
+def allocate_all(allocations: Sequence[Allocation]) -> list[Allocation]:
+    """
+    Say of many lines that all of each is for a pledge, much faster than one by one.
+
+    The database refuses what allocate() would. No more need be looked at: it changes nothing of what a fund has.
+    """
+    if any(one.kind != Kind.PLEDGE or one.amount_minor != one.transaction.amount_minor for one in allocations):
+        raise ValueError("Only whole lines are allocated to pledges in bulk.")
+    if not allocations:
+        return []
+    ledger.take_turns()
+    made = Allocation.objects.post(allocations)
+    ledger.record_all(LedgerEvent.Kind.ALLOCATION_MADE, made)
+    return made
+
+
+@atomic
 def undo(allocation: Allocation, *, by: User | None) -> Allocation:
     """Undo an allocation that was a mistake. Raises AlreadyReversedError, and RefusedError."""
     ledger.take_turns()
@@ -223,7 +240,11 @@ def _check(
     if (kind in {Kind.PLEDGE, Kind.GIFT} and amount < 0) or (kind == Kind.REFUND and amount > 0):
         raise RefusedError(_("Gifts come in, and what is given back goes out."))
     needs = {Kind.PLEDGE: pledge, Kind.DEPOSIT: sheet, Kind.DISBURSEMENT: disbursement}
-    may = {"pledge": {Kind.PLEDGE, Kind.REFUND}, "sheet": {Kind.DEPOSIT, Kind.GIFT}, "disbursement": {Kind.DISBURSEMENT}}
+    may = {
+        "pledge": {Kind.PLEDGE, Kind.REFUND},
+        "sheet": {Kind.DEPOSIT, Kind.GIFT},
+        "disbursement": {Kind.DISBURSEMENT},
+    }
     given = {"pledge": pledge, "sheet": sheet, "disbursement": disbursement}
     if needs.get(Kind(kind), ...) is None or any(one and kind not in may[name] for name, one in given.items()):
         raise RefusedError(_("A pledge, a collection sheet or a disbursement belongs to its own kind of allocation."))
