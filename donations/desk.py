@@ -42,7 +42,6 @@ WHOLE = (
     (Kind.GIFT, _("A gift without a pledge"), 1),
     (Kind.REFUND, _("Given back to a donor"), -1),
     (Kind.FEE, _("The bank's fee"), -1),
-    (Kind.FEE, _("A fee that the bank gave back"), 1),
     (Kind.TRANSFER, _("Own transfer, or not meant for us"), 0),
 )
 

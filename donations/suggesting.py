@@ -33,7 +33,9 @@ _EARLIER = 500
 _SOON = 45
 # What speaks for a pledge, and how much. Below the last one it is not worth a person's time.
 _REFERENCE, _NEARLY, _SEEN, _NAME, _PART_OF_NAME, _AMOUNT, _DATE = 100, 60, 50, 40, 15, 20, 5
-_WORTH_SHOWING = 25
+_WORTH_SHOWING = 30
+# Beside a good guess, what speaks for another one must be at least this part of it.
+_BESIDE = 1 / 3
 # What banks call their own charges.
 _FEE_WORDS = ("fee", "charge", "kosten", "frais", "gebühr", "entgelt", "avgift", "prowizj", "commission", "комисси")
 
@@ -69,7 +71,9 @@ def suggestions(lines: Sequence[Transaction]) -> dict[int, list[Suggestion]]:
     found = {}
     for line in lines:
         guesses = _incoming(line, meant[line.pk], known) if line.amount_minor > 0 else _outgoing(line, meant, known)
-        found[line.pk] = sorted(guesses, key=lambda guess: -guess.score)[:SHOWN]
+        best = max((guess.score for guess in guesses), default=0)
+        worth = [guess for guess in guesses if guess.score >= _BESIDE * best]
+        found[line.pk] = sorted(worth, key=lambda guess: -guess.score)[:SHOWN]
     return found
 
 
