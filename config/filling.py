@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from difflib import get_close_matches
+from operator import methodcaller
 from typing import Any
 
 from django.conf import settings
@@ -36,7 +37,7 @@ class Kind:
     others: tuple[str, ...] = ()  # keys that the loader reads by itself, such as lists
     belongs_to: str = ""  # the column of the thing whose list this is a row of
     known_by: tuple[str, ...] = ()  # what makes two rows of such a list the same one
-    write: Callable[[Any], object] = models.Model.save  # how a new or changed row is written
+    write: Callable[[Any], object] = methodcaller("save")  # how a new or changed row is written
 
     @property
     def called(self) -> str:

@@ -421,7 +421,7 @@ class Loader:
 
     def _fund(self, fund: Row, table: Table) -> None:
         if account := table.inner("account"):
-            row = row_of(ACCOUNT, account, self._stored(fund, account) or BankAccount())
+            row = row_of(ACCOUNT, account, self._account_of_files(fund, account) or BankAccount())
             if account.data.get("payable") not in {None, False}:
                 account.report(
                     "expects false: two organisers propose and approve in the admin what donors may pay to.", "payable"
@@ -431,7 +431,7 @@ class Loader:
         self._gifts(fund, table)
 
     @staticmethod
-    def _stored(fund: Row, account: Table) -> BankAccount | None:
+    def _account_of_files(fund: Row, account: Table) -> BankAccount | None:
         """Return the account of the files that is there already. Another holder or IBAN is another account."""
         holder, iban, bic = (str(account.data.get(name, "")) for name in ACCOUNT.columns)
         newest = None if fund.is_new else BankAccount.objects.filter(fund=fund.instance, proposed_by=None).first()

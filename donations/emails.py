@@ -51,12 +51,14 @@ def account_notice(mail: AccountNotice) -> PlainText:
             "what": mail.what,
             "account": mail.account,
             "fund": mail.account.fund,
-            "is_announced": bool(mail.account.valid_from and mail.account.valid_from > mail.account.approved_at),
+            "is_announced": mail.account.valid_from != mail.account.approved_at,
             "link": settings.BASE_URL + reverse("admin:donations_bankaccount_change", args=[mail.account_id]),
             "campaign": campaign,
         }
         message = plain_text(
-            to=mail.organiser.email if mail.organiser else (campaign.contact_email if campaign else "") or settings.MAIL_REPLY_TO,
+            to=mail.organiser.email
+            if mail.organiser
+            else (campaign.contact_email if campaign else "") or settings.MAIL_REPLY_TO,
             subject=render_text("donations/emails/account_subject.txt", context),
             body=render_text("donations/emails/account.txt", context),
             message_id=mail.message_id,

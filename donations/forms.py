@@ -1,5 +1,6 @@
 """What a donor types, checked. No form here changes anything."""
 
+import re
 from typing import Any
 
 from crispy_forms.helper import FormHelper
@@ -8,8 +9,30 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from donations import consent, money
-from donations.models import Fund, Pledge
+from donations.models import Fund, Pledge, validate_iban
 from privacy.typed import clean_address, clean_name
+
+
+class AccountForm(forms.Form):
+    """An account number that somebody was told, to compare with the fund's."""
+
+    iban = forms.CharField(
+        label="IBAN",
+        max_length=60,
+        help_text=_("As you were told it, on paper, in a mail or by phone."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.helper = FormHelper()
+        self.helper.form_tag = False
+        self.helper.disable_csrf = True
+
+    def clean_iban(self) -> str:
+        compact = re.sub(r"[\s.\-]|^IBAN:?", "", self.cleaned_data["iban"].upper().strip())
+        validate_iban(compact)
+        return compact
 
 
 class PledgeForm(forms.Form):

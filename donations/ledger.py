@@ -24,14 +24,15 @@ from donations.models import (
     CollectionSheet,
     Disbursement,
     Evidence,
-    Fund,
     LedgerEvent,
+    StoredFile,
     Transaction,
 )
 
 Kind = LedgerEvent.Kind
 Facts = dict[str, Any]
 
+_SECRET = StoredFile.erasable
 # Any number, as long as nobody else locks by it.
 _TURN = 0x5EA1ED
 
@@ -42,8 +43,9 @@ class Telling:
 
     model: type[models.Model]
     facts: Callable[[Any], Facts]
-    rows: Q = Q()
+    rows: Q | None = None  # of all rows, if there are others
     fund: str = "fund_id"  # the path from the row to its fund
+    related: tuple[str, ...] = ()  # the stored files that the facts name
 
 
 def _proposed(account: BankAccount) -> Facts:
@@ -169,7 +171,7 @@ FACTS: dict[str, Telling] = {
     Kind.SHEET_COUNTED: Telling(CollectionSheet, _counted, Q(counted_at__isnull=False)),
     Kind.DISBURSEMENT_REQUESTED: Telling(Disbursement, _requested),
     Kind.DISBURSEMENT_APPROVED: Telling(Approval, _approval, fund="disbursement__fund_id"),
-    Kind.EVIDENCE_ADDED: Telling(Evidence, _evidence, fund="disbursement__fund_id"),
+    Kind.EVIDENCE_ADDED: Telling(Evidence, _evidence, fund="disbursement__fund_id", related=("file",)),
 }
 
 
@@ -284,10 +286,15 @@ def _breaks(noted: Head | None) -> Iterator[str]:
 
 def _disagreements() -> Iterator[str]:
     for kind, telling in FACTS.items():
-        rows: Any = telling.model._default_manager.filter(telling.rows).order_by("pk")
-        related = telling.fund.split("__")[:-1] + (["file"] if kind == Kind.EVIDENCE_ADDED else [])
+        rows: Any = telling.model._default_manager.filter(telling.rows or Q()).order_by("pk")
+        related = [*telling.fund.split("__")[:-1], *telling.related]
+        # What tells of a person is in no event: it need not be decrypted.
+        hidden = [
+            *getattr(telling.model, "erasable", ()),
+            *(f"{one}__{name}" for one in telling.related for name in _SECRET),
+        ]
         events = LedgerEvent.objects.filter(kind=kind).order_by("about")
-        for event, row in _side_by_side(events.iterator(), rows.select_related(*related).iterator()):
+        for event, row in _side_by_side(events.iterator(), rows.select_related(*related).defer(*hidden).iterator()):
             name = telling.model._meta.verbose_name
             if event is None:
                 yield _("%(name)s %(pk)s is in the books, but no event tells of it.") % {"name": name, "pk": row.pk}
@@ -325,5 +332,3 @@ def _differing(telling: Telling, event: LedgerEvent, row: models.Model) -> list[
 def tells(event: LedgerEvent, row: models.Model) -> bool:
     """Whether the event is genuine and the row is as it tells."""
     return is_genuine(event) and event.about == row.pk and not _differing(FACTS[event.kind], event, row)
-
-

@@ -95,7 +95,7 @@ def allocate(
     disbursement: Disbursement | None = None,
 ) -> Allocation:
     """
-    Say what an amount of a transaction was for; `amount_minor` has the transaction's sign. `by` is None for the program.
+    Say what an amount of a transaction, with its sign, was for. `by` is None for the program.
 
     A deposit takes the same amount out of the cash box, so that it counts once. Raises RefusedError.
     """
@@ -114,7 +114,8 @@ def allocate(
     )
     if kind == Kind.DEPOSIT:
         _take_from_cash(made, by)
-    _hold(transaction, [made])
+    if kind not in {Kind.PLEDGE, Kind.GIFT}:  # those change nothing of what a fund has
+        _hold(transaction, [made])
     return made
 
 

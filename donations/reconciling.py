@@ -61,6 +61,7 @@ def _settle(lines: Sequence[Transaction]) -> list[Allocation]:
     untouched = Transaction.objects.filter(pk__in=named, allocations=None, reverses=None, reversal=None)
     open_lines = [named[pk] for pk in untouched.order_by("pk").values_list("pk", flat=True)]
     pledges = Pledge.objects.counted().filter(number__in={line.reference for line in open_lines})
+    pledges = pledges.only("number", "fund", "currency")  # a donor's name need not be decrypted
     standing = {(one.number, one.fund_id, one.currency): one for one in pledges}
     return posting.allocate_all(
         [

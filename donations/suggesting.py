@@ -57,7 +57,8 @@ class _Known:
 
     by_number: dict[str, list[Pledge]]
     by_iban: dict[str | None, dict[int, Pledge]]
-    pool: list[Pledge]
+    # Pledges to compare names with, and their words.
+    pool: list[tuple[Pledge, list[set[str]]]]
     gifts: dict[str | None, list[Transaction]]
     own_ibans: set[tuple[int, str]]
     disbursements: list[Disbursement]
@@ -109,7 +110,7 @@ def _read(lines: Sequence[Transaction], meant: dict[int, dict[str, bool]]) -> _K
     return _Known(
         by_number=by_number,
         by_iban=by_iban,
-        pool=list(pool.values()) if incoming else [],
+        pool=[(pledge, _names(pledge)) for pledge in pool.values()] if incoming else [],
         gifts=_gifts(tags) if outgoing else {},
         own_ibans=set(BankAccount.objects.filter(fund__in=funds).values_list("fund", "iban")),
         disbursements=_unpaid(funds) if outgoing else [],
@@ -120,7 +121,9 @@ def _read(lines: Sequence[Transaction], meant: dict[int, dict[str, bool]]) -> _K
 def _pledges() -> PledgeQuerySet:
     arrived = Allocation.objects.filter(pledge=OuterRef("pk")).order_by().values("pledge")
     total = Subquery(arrived.annotate(total=Sum("amount_minor")).values("total"))
-    return cast("PledgeQuerySet", Pledge.objects.annotate(received_minor=Coalesce(total, 0)).order_by("-pk"))
+    return cast(
+        "PledgeQuerySet", Pledge.objects.defer("email").annotate(received_minor=Coalesce(total, 0)).order_by("-pk")
+    )
 
 
 def _gifts(tags: Iterable[str | None]) -> dict[str | None, list[Transaction]]:
@@ -155,7 +158,9 @@ def _in_the_cash_box(funds: set[int]) -> list[CollectionSheet]:
 def _incoming(line: Transaction, meant: dict[str, bool], known: _Known) -> list[Suggestion]:
     named = [pledge for number in meant for pledge in known.by_number.get(number, ())]
     seen = known.by_iban.get(line.counterparty_iban_tag, {}) if line.counterparty_iban_tag else {}
-    pledges = {pledge.pk: pledge for pledge in (*named, *seen.values(), *known.pool)}
+    theirs = _words(line.counterparty)
+    alike = [pledge for pledge, names in known.pool if any(theirs & name for name in names)]
+    pledges = {pledge.pk: pledge for pledge in (*named, *seen.values(), *alike)}
     possible = [one for one in pledges.values() if (one.fund_id, one.currency) == (line.fund_id, line.currency)]
     guesses = [_for_pledge(line, pledge, meant.get(pledge.number), pledge.pk in seen) for pledge in possible]
     worth = [guess for guess in guesses if guess.score >= _WORTH_SHOWING]
@@ -168,13 +173,14 @@ def _for_pledge(line: Transaction, pledge: Pledge, exact: bool | None, seen: boo
     _weigh(guess, exact is True, _REFERENCE, _("the reference is this pledge's"))
     _weigh(guess, exact is False, _NEARLY, _("the reference is this pledge's but for a slip or a look-alike letter"))
     _weigh(guess, seen, _SEEN, _("this bank account has paid for it before"))
-    same, alike = _alike(line.counterparty, pledge.name, pledge.organisation)
+    same, alike = _alike(_words(line.counterparty), _names(pledge))
     _weigh(guess, same, _NAME, _("the same name"))
     _weigh(guess, alike and not same, _PART_OF_NAME, _("a similar name"))
     _weigh(guess, left == pledge.amount_minor, _AMOUNT, _("just this amount was pledged"))
     days = (line.booked_on - pledge.created_at.date()).days
-    _weigh(guess, 0 <= days <= _SOON and guess.score > 0, _DATE, _("pledged shortly before"))
-    _warn(guess, pledge, left)
+    _weigh(guess, 0 <= days <= _SOON, _DATE, _("pledged shortly before"))
+    if guess.score >= _WORTH_SHOWING:
+        _warn(guess, pledge, left)
     if days < 0 and exact is None:
         guess.score -= 10
         guess.cautions.append(_("the pledge was made only after this payment"))
@@ -297,14 +303,17 @@ def _given_back(line: Transaction, meant: dict[str, bool], known: _Known) -> lis
     return found
 
 
-def _alike(theirs: str, *ours: str) -> tuple[bool, bool]:
+def _names(pledge: Pledge) -> list[set[str]]:
+    """Return the words of its giver's name, and of the organisation's."""
+    return [words for words in (_words(pledge.name), _words(pledge.organisation)) if words]
+
+
+def _alike(theirs: set[str], ours: list[set[str]]) -> tuple[bool, bool]:
     """Whether a name is the same as one of ours, in whatever order and accents; and whether it shares a word of it."""
-    said = _words(theirs)
-    names = [_words(name) for name in ours if name]
-    if not said:
-        return False, False
-    same = any(name == said or (min(len(name), len(said)) > 1 and (name <= said or said <= name)) for name in names)
-    return same, any(name & said for name in names)
+    same = any(
+        name == theirs or (min(len(name), len(theirs)) > 1 and (name <= theirs or theirs <= name)) for name in ours
+    )
+    return same, any(name & theirs for name in ours)
 
 
 def _words(name: str) -> set[str]:

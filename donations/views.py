@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campaign.cookieless import cookieless
 from donations import accounts, giving, references
-from donations.forms import PledgeForm
+from donations.forms import AccountForm, PledgeForm
 from donations.models import CONFIRM_WITHIN, Fund, Pledge, PledgeMail
 from privacy.tags import tag
 
@@ -49,6 +49,20 @@ def fund(request: HttpRequest) -> HttpResponse:
         "transactions_count": transactions.count(),
     }
     return render(request, "donations/fund.html", context)
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+def account(request: HttpRequest) -> HttpResponse:
+    """Whether an account number that somebody was told is the fund's. By POST, so that it stands in no log."""
+    form = AccountForm(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        return render(request, "donations/account_check.html", {"form": form}, status=400 if form.is_bound else 200)
+    answer, found = accounts.check(form.cleaned_data["iban"])
+    context = {"form": form, "answer": answer, "is_right": answer == accounts.Answer.RIGHT, "fund": found}
+    response = render(request, "donations/account_check.html", context)
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 @cookieless

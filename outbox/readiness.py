@@ -466,12 +466,13 @@ BEFORE_SENDING = (
     Check(gettext_lazy("Debugging"), debugging),
     Check(gettext_lazy("Public address"), base_url),
 )
-RUNNING = (
+# The apps above add theirs, in a module `readiness`.
+RUNNING = [
     Check(gettext_lazy("Beat"), beat),
     Check(gettext_lazy("Worker"), worker),
     Check(gettext_lazy("Oldest due mail"), oldest_due),
     Check(gettext_lazy("Mails in doubt"), in_doubt),
-)
+]
 
 
 class Gate:

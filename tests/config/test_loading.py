@@ -9,8 +9,8 @@ from django.core.management import CommandError, call_command
 from campaign.models import Activist, Campaign, Charge, ChargeUpdate, Demand, Strike, TimelineEvent, Update
 from config.folder import CampaignFolderError
 from config.loading import load
-from donations.posting import reverse
 from donations.models import BankAccount, Fund, Transaction
+from donations.posting import reverse
 from privacy.registry import OURS
 from protests.models import Addressee, Letter, LetterText, Picket, Signature, Target, TargetCountry
 from tests.factories import (

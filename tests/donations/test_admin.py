@@ -1,11 +1,12 @@
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from donations import references
+from donations import accounts, references
 from donations.models import BankAccount, Fund, Pledge, Transaction
 from tests.factories import (
     BankAccountFactory,
@@ -39,41 +40,114 @@ def rows(desk, model, **query):
     return list(desk.get(url(model, "changelist"), query).context["cl"].result_list)
 
 
-FUND = {
-    "title": "A fund",
-    "slug": "a-fund",
-    "text": "For bread.",
-    "currencies": "EUR SEK",
-    "account-TOTAL_FORMS": "1",
-    "account-INITIAL_FORMS": "0",
-    "account-0-holder": "Example Solidarity Fund",
-    "account-0-iban": "de02 1005 0000 0054 5404 02",
-    "account-0-bic": "BELADEBE",
-    "account-0-note": "",
+FUND = {"title": "A fund", "slug": "a-fund", "text": "For bread.", "currencies": "EUR SEK"}
+ACCOUNT = {
+    "holder": "Example Solidarity Fund",
+    "iban": "de02 1005 0000 0054 5404 02",
+    "bic": "BELADEBE",
+    "currency": "",
+    "note": "",
 }
 
 
-def test_an_organiser_opens_a_fund_with_an_account(desk):
-    response = desk.post(url("fund", "add"), FUND | {"strike": StrikeFactory().pk})
+def act(desk, model, action, *rows):
+    """Choose an action for these rows, and press the button of the page that asks."""
+    chosen = {"action": action, "_selected_action": [row.pk for row in rows]}
+    asked = desk.post(url(model, "changelist"), chosen)
+    return desk.post(url(model, "changelist"), chosen | {"confirm": asked.context["fingerprint"]}, follow=True)
+
+
+def test_an_organiser_opens_a_fund_and_proposes_an_account(desk, organiser):
+    assert desk.post(url("fund", "add"), FUND | {"strike": StrikeFactory().pk}).status_code == 302
+    fund = Fund.objects.get()
+    response = desk.post(url("bankaccount", "add"), ACCOUNT | {"fund": fund.pk, "payable": "on"})
     assert response.status_code == 302
-    account = Fund.objects.get().account
-    assert (account.iban, account.payable) == ("DE02100500000054540402", False)
+    account = BankAccount.objects.get()
+    assert (account.iban, account.payable, account.proposed_by) == ("DE02100500000054540402", False, organiser)
+    assert accounts.shown(fund) == accounts.Shown()
 
 
 @pytest.mark.parametrize(
     ("field", "typed"),
-    [("account-0-iban", "DE03 1005 0000 0054 5404 02"), ("account-0-bic", "BELA"), ("currencies", "EUR EUR")],
+    [
+        ("iban", "DE03 1005 0000 0054 5404 02"),
+        ("bic", "BELA"),
+        ("currency", "EURO"),
+        ("note", "Please use BE29 7340 3242 2964 now"),
+    ],
 )
-def test_a_mistyped_account_or_currency_opens_no_fund(desk, field, typed):
-    response = desk.post(url("fund", "add"), FUND | {"strike": StrikeFactory().pk, field: typed})
-    assert response.status_code == 200
+def test_a_mistyped_account_is_not_proposed(desk, field, typed):
+    response = desk.post(url("bankaccount", "add"), ACCOUNT | {"fund": FundFactory().pk, field: typed})
+    assert set(response.context["adminform"].form.errors) == {field}
+    assert not BankAccount.objects.exists()
+
+
+def test_a_text_about_the_fund_holds_no_account_number(desk):
+    strike = StrikeFactory().pk
+    response = desk.post(url("fund", "add"), FUND | {"strike": strike, "text": "Pay to be29734032422964."})
+    assert set(response.context["adminform"].form.errors) == {"text"}
     assert not Fund.objects.exists()
 
 
 def test_a_long_iban_typed_in_groups_fits(desk):
     malta = "MT84 MALT 0110 0001 2345 MTLC AST0 01S"
-    desk.post(url("fund", "add"), FUND | {"strike": StrikeFactory().pk, "account-0-iban": malta, "account-0-bic": ""})
+    desk.post(url("bankaccount", "add"), ACCOUNT | {"fund": FundFactory().pk, "iban": malta, "bic": ""})
     assert BankAccount.objects.get().grouped_iban == malta
+
+
+def test_a_second_organiser_approves_and_the_first_cannot(desk, organiser, client):
+    account = accounts.propose(BankAccountFactory.build(fund=FundFactory(), payable=False), by=organiser)
+    page = act(desk, "bankaccount", "approve", account).content.decode()
+    assert "You proposed it" in unescape(page)
+    account.refresh_from_db()
+    assert account.approved_at is None
+
+    client.force_login(second := OrganiserFactory())
+    act(client, "bankaccount", "approve", account)
+    account.refresh_from_db()
+    assert (account.approved_by, account.payable) == (second, True)
+    assert accounts.payable(account.fund) == account
+
+
+def test_no_form_and_no_bulk_action_swaps_the_account_unannounced(desk, client):
+    account = BankAccountFactory()
+    other = "BE29734032422964"
+    form = ACCOUNT | {"fund": account.fund.pk, "iban": other, "payable": "on", "proposed_by": "", "holder": "Thief"}
+    desk.post(url("bankaccount", "change", account.pk), form)
+    account.refresh_from_db()
+    assert (account.iban, account.holder) == ("DE02100500000054540402", "Example Solidarity Fund")
+
+    desk.post(url("bankaccount", "add"), form)
+    swapped = BankAccount.objects.get(iban=other)
+    act(desk, "bankaccount", "approve", swapped)
+    act(desk, "bankaccount", "withdraw", account)
+    page = client.get("/fund/").content.decode()
+    assert other not in page.replace(" ", "")
+    assert "Thief" not in page
+    assert desk.post(url("bankaccount", "delete", account.pk), {"post": "yes"}).status_code == 403
+
+
+def test_the_switch_takes_an_account_off_at_once_and_none_is_switched_on_unapproved(desk):
+    account, fact = BankAccountFactory(), BankAccountFactory(payable=False)
+    desk.post(url("bankaccount", "change", account.pk), {"note": "Closed for now"})
+    assert accounts.payable(account.fund) is None
+    assert accounts.in_force(account.fund).note == "Closed for now"
+    desk.post(url("bankaccount", "change", fact.pk), {"payable": "on", "note": ""})
+    assert accounts.payable(fact.fund) is None
+    act(desk, "bankaccount", "approve", fact)
+    fact.refresh_from_db()
+    assert fact.approved_at is None
+
+
+def test_accounts_are_filtered_by_state(desk, organiser):
+    approved, fact = BankAccountFactory(), BankAccountFactory(payable=False)
+    proposed = accounts.propose(BankAccountFactory.build(fund=FundFactory(), payable=False), by=organiser)
+    accounts.withdraw(withdrawn := BankAccountFactory(), by=organiser)
+    assert rows(desk, "bankaccount", state="proposed") == [proposed]
+    assert rows(desk, "bankaccount", state="approved") == [approved]
+    assert rows(desk, "bankaccount", state="withdrawn") == [withdrawn]
+    assert len(rows(desk, "bankaccount")) == 4
+    assert "a fact of the campaign" in desk.get(url("bankaccount", "change", fact.pk)).content.decode()
 
 
 def test_only_a_published_fund_has_a_page_to_view(desk):
@@ -100,7 +174,7 @@ def test_a_pledge_is_found_by_number_references_and_address(desk):
         assert rows(desk, "pledge", q=typed) == []
     found = desk.get(
         reverse("admin:autocomplete"),
-        {"term": "123/4567/89002", "app_label": "donations", "model_name": "transaction", "field_name": "pledge"},
+        {"term": "123/4567/89002", "app_label": "donations", "model_name": "allocation", "field_name": "pledge"},
     ).json()
     assert [result["text"] for result in found["results"]] == ["1234567890"]
 
@@ -162,7 +236,7 @@ def test_an_organiser_records_what_arrived(desk, organiser):
     response = desk.post(url("transaction", "add"), typed(pledge.fund, pledge=pledge.pk))
     assert response.status_code == 302
     posted = Transaction.objects.get()
-    assert (posted.amount_minor, posted.currency, posted.pledge) == (150000, "EUR", pledge)
+    assert (posted.amount_minor, posted.currency, posted.allocations.get().pledge) == (150000, "EUR", pledge)
     assert (posted.recorded_by, posted.description) == (organiser, "Miners")
     assert "€1,500.00" in desk.get(url("transaction", "changelist")).content.decode()
     assert "€1,500.00" in desk.get(url("transaction", "change", posted.pk)).content.decode()

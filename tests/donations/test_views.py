@@ -5,13 +5,14 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from donations import giving, posting
+from donations import accounts, giving, posting
 from donations.models import Fund, Pledge, PledgeMail
 from privacy.tags import tag
 from tests.donations.test_forms import TYPED
 from tests.factories import (
     BankAccountFactory,
     FundFactory,
+    OrganiserFactory,
     PledgeFactory,
     PledgeMailFactory,
     StrikeFactory,
@@ -233,7 +234,7 @@ def test_the_answer_to_a_repeated_a_limited_and_a_confirmed_pledge_is_the_same(c
 @pytest.mark.parametrize("with_account", [True, False])
 def test_the_demos_fund_invites_nobody_to_pay(client, with_account, demo_fund):
     if not with_account:
-        demo_fund.account.delete()
+        accounts.withdraw(demo_fund.accounts.get(), by=OrganiserFactory())
     answers = [client.get("/fund/pledge/"), client.post("/fund/pledge/", TYPED | {"frequency": "monthly"})]
     mail = PledgeMail.objects.get()
     answers += [client.get(f"/fund/pledge/{mail.token}/")]
