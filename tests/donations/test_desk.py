@@ -261,3 +261,18 @@ def test_money_recorded_by_hand_needs_no_word_at_the_desk_until_it_is_undone(des
     posting.undo(Allocation.objects.get(), by=None)
     assert reconciling.work().pks == [Transaction.objects.get().pk]
     assert balances.of_pledge(pledge.pk) == 0
+
+
+def test_the_first_page_counts_what_waits_for_those_who_may_decide(desk, client, account):
+    assert reverse(DESK) not in desk.get(reverse("admin:index")).content.decode()
+    line_at(account)
+    page = desk.get(reverse("admin:index")).content.decode()
+    assert reverse(DESK) in page
+    assert "1 bank line waits" in page
+    client.force_login(OrganiserFactory(is_superuser=False))
+    assert reverse(DESK) not in client.get(reverse("admin:index")).content.decode()
+
+
+def test_the_count_ends_where_an_exact_number_helps_nobody(fund):
+    work = reconciling.Waiting(list(range(reconciling.MOST_COUNTED + 1)), None)
+    assert (work.count, work.more) == (reconciling.MOST_COUNTED, True)
