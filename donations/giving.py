@@ -174,6 +174,7 @@ def withdraw(made: Pledge) -> bool:
     )
     # After the row, so that a change that runs at this moment has written its mail before, or writes none.
     made.mails.all().cancel()
+    Transaction.objects.filter(allocations__pledge=made).erase()
     return bool(done)
 
 

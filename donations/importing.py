@@ -27,7 +27,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from donations import ledger, money, posting
+from donations import ledger, money, posting, reconciling
 from donations.models import BankAccount, BankStatement, LedgerEvent, StatementMapping, Transaction
 from donations.statements import columns, reading
 from donations.statements.columns import CsvMapping
@@ -197,11 +197,6 @@ def _fingerprint(line: Line) -> str:
         line.remittance,
     ]
     return tag("bank-line", json.dumps(facts, ensure_ascii=False))
-
-
-def iban_tag(iban: str) -> str | None:
-    """Return the tag by which the next gift from the same account is recognised."""
-    return tag("counterparty-iban", iban) if iban else None
 
 
 def account_of(file: BinaryIO) -> BankAccount:
@@ -504,7 +499,7 @@ class _Booking:
         ledger.record(LedgerEvent.Kind.STATEMENT_IMPORTED, statement)
         done = 0
         for batch in self.draft.take(part.number, every=every):
-            posting.post_all([_transaction(statement, *one) for one in batch])
+            reconciling.settle(posting.post_all([_transaction(statement, *one) for one in batch]))
             done += len(batch)
             self.progress("post", done)
 
@@ -523,7 +518,6 @@ def _transaction(statement: BankStatement, fingerprint: str, occurrence: int, li
         end_to_end=line.end_to_end,
         counterparty=line.counterparty,
         counterparty_iban=line.counterparty_iban,
-        counterparty_iban_tag=iban_tag(line.counterparty_iban),
         remittance=line.remittance,
         fingerprint=fingerprint,
         occurrence=occurrence,

@@ -7,10 +7,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from donations import balances, importing, ledger, posting
-from donations.models import BankStatement, LedgerEvent, StatementMapping, Transaction
+from donations.models import Allocation, BankStatement, LedgerEvent, StatementMapping, Transaction
 from donations.statements.columns import CsvMapping
 from donations.statements.items import StatementError
-from tests.factories import BankAccountFactory, FundFactory
+from privacy.tags import tag
+from tests.factories import BankAccountFactory, FundFactory, PledgeFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +65,13 @@ def refused(text, account, **kwargs):
     return caught.value
 
 
+def test_a_gift_with_a_pledges_reference_goes_to_it_by_itself(account):
+    pledge = PledgeFactory(fund=account.fund, number="1234567890", confirmed_at=timezone.now())
+    take((FILES / "belgium.camt053.001.02.xml").read_bytes(), account)
+    made = Allocation.objects.get(made_by=None, pledge=pledge, amount_minor=2500)
+    assert made.transaction == Transaction.objects.order_by("pk").first()
+
+
 def test_a_statement_is_booked_with_all_that_it_tells(account):
     reports = take((FILES / "belgium.camt053.001.02.xml").read_bytes(), account)
     assert counts(reports) == [(8, 0, 2)]
@@ -73,7 +81,7 @@ def test_a_statement_is_booked_with_all_that_it_tells(account):
     assert (statement.read_count, statement.new_count, statement.rejected_count) == (10, 8, 2)
     first = Transaction.objects.order_by("pk").first()
     assert (first.amount_minor, first.reference, first.counterparty) == (2500, "1234567890", "Afdeling Voorbeeld")
-    assert first.counterparty_iban_tag == importing.iban_tag("BE68539007547034")
+    assert first.counterparty_iban_tag == tag("counterparty-iban", "BE68539007547034")
     assert (first.booked_on, first.value_on) == (date(2026, 3, 2), date(2026, 3, 1))
     assert balances.of(account.fund)[0].bank == 18450
     assert ledger.verify() == []
