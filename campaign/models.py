@@ -1,6 +1,7 @@
 """The story: a strike, its demands and days, the people charged, what is news, and what supporters say."""
 
-from typing import Self
+from datetime import timedelta
+from typing import Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -12,7 +13,14 @@ from django.utils.translation import ngettext
 from parler.managers import TranslatableQuerySet
 from parler.models import TranslatableModel, TranslatedFields
 
-from privacy.registry import ALL
+from outbox.models import LinkMailQuerySet, OutgoingMail
+from privacy.fields import EncryptedTextField, TagField
+from privacy.registry import ALL, Rule
+
+# A subscription that nobody confirms is forgotten after this.
+CONFIRM_WITHIN = timedelta(days=7)
+# How long the mailed link opens the page on which a subscription is confirmed and changed.
+LINK_FOR = timedelta(days=30)
 
 
 class PublishedQuerySet(TranslatableQuerySet):
@@ -428,3 +436,119 @@ class Document(TranslatableModel):
 
     def get_absolute_url(self) -> str:
         return reverse("campaign:document", args=[self.slug])
+
+
+class SubscriberQuerySet(models.QuerySet["Subscriber"]):
+    def subscribed(self) -> Self:
+        """Those who get updates: confirmed by the owner of the address, and not unsubscribed."""
+        return self.filter(confirmed_at__isnull=False, unsubscribed_at=None)
+
+    def to_get(self, update: Update) -> Self:
+        """Those of them who want this update: all of its strike's, and those who want everything."""
+        if update.strike_id is None:
+            return self.subscribed()
+        return self.subscribed().filter(Q(strikes=None) | Q(strikes=update.strike_id))
+
+
+class Subscriber(models.Model):
+    """
+    Somebody who gets the updates by e-mail.
+
+    Once unsubscribed, the row holds nothing of the person: it stays so that the link in old mails goes on to work.
+    """
+
+    # NULL once unsubscribed; until then one mailbox subscribes once.
+    email_tag = TagField(null=True, unique=True)
+    email = EncryptedTextField(_("e-mail address"), blank=True)
+    language = models.CharField(_("language"), max_length=10)
+    # None chosen: news of all of them.
+    strikes = models.ManyToManyField(Strike, blank=True, related_name="+", verbose_name=_("strikes"))
+    consent_version = models.CharField(_("version of the consent"), max_length=20)
+    consented_at = models.DateTimeField(_("consent given"))
+    created_at = models.DateTimeField(_("asked for"), default=timezone.now)
+    confirmed_at = models.DateTimeField(_("confirmed"), null=True)
+    unsubscribed_at = models.DateTimeField(_("unsubscribed"), null=True)
+
+    objects = SubscriberQuerySet.as_manager()
+
+    personal: ClassVar = {
+        "email_tag": Rule(_("So that one mailbox gets each update once."), 2, "unsubscribed_at"),
+        "email": Rule(_("To mail the updates there."), 2, "unsubscribed_at"),
+    }
+    not_personal: ClassVar = frozenset(
+        {
+            "id",
+            "language",
+            "consent_version",
+            "consented_at",
+            "created_at",
+            "confirmed_at",
+            "unsubscribed_at",
+        }
+    )
+
+    class Meta:
+        verbose_name = _("subscriber")
+        verbose_name_plural = _("subscribers")
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=(Q(unsubscribed_at=None, email_tag__isnull=False) & ~Q(email=""))
+                | Q(unsubscribed_at__isnull=False, confirmed_at__isnull=False, email_tag=None, email=""),
+                name="campaign_unsubscribed_is_forgotten",
+            ),
+            models.CheckConstraint(condition=~Q(language=""), name="campaign_subscriber_has_a_language"),
+        ]
+        indexes = [
+            models.Index(fields=["created_at"], condition=Q(confirmed_at=None), name="campaign_unconfirmed"),
+            models.Index(
+                fields=["id"], condition=Q(confirmed_at__isnull=False, unsubscribed_at=None), name="campaign_subscribed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+    @property
+    def is_subscribed(self) -> bool:
+        """The same rule as SubscriberQuerySet.subscribed()."""
+        return self.confirmed_at is not None and self.unsubscribed_at is None
+
+    @classmethod
+    def expired(cls) -> models.QuerySet[Any]:
+        """Those that nobody confirmed in time."""
+        return cls.objects.filter(confirmed_at=None, created_at__lt=timezone.now() - CONFIRM_WITHIN)
+
+
+class SubscriptionMail(OutgoingMail):
+    """The mail that asks to confirm a subscription, or shows one who has confirmed where to change it."""
+
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="mails", verbose_name=_("subscriber"))
+    # The mailed secret stands here only until its mail was accepted.
+    token = EncryptedTextField(blank=True)
+    token_hash = TagField(unique=True)
+    expires_at = models.DateTimeField()
+    recipient_tag = TagField(null=True)
+
+    objects: ClassVar[Any] = LinkMailQuerySet.as_manager()
+
+    personal: ClassVar = {
+        "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "created_at"),
+        "recipient_tag": Rule(_("So that nobody is sent more than a few mails a day."), 2, "created_at"),
+    }
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"subscriber", "token_hash", "expires_at"}
+
+    class Meta(OutgoingMail.Meta):
+        verbose_name = _("mail about a subscription")
+        verbose_name_plural = _("mails about subscriptions")
+        indexes = [
+            *OutgoingMail.Meta.indexes,
+            models.Index(fields=["recipient_tag", "created_at"], name="campaign_mails_to_a_mailbox"),
+        ]
+
+    @classmethod
+    def for_composing(cls) -> models.QuerySet[Any]:
+        return cls.objects.select_related("subscriber")
+
+    def forget(self) -> dict[str, Any]:
+        return {"token": ""}

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from campaign import subscribing
 from outbox import capping
 from outbox.models import State
 from outbox.tasks import send
@@ -177,6 +178,8 @@ def confirm(signature: Signature, *, seen: str | None = None) -> None:
     """
     Count the signature and write one delivery for each recipient that has none of this signer yet.
 
+    Who agreed to get updates is subscribed to them.
+
     `seen` is the fingerprint of what the signer was shown, None where that is not known. Doing it twice does no harm.
     Raises TooLate, Forgotten, Closed or Changed, and Signature.DoesNotExist where it was deleted meanwhile.
     """
@@ -199,6 +202,14 @@ def confirm(signature: Signature, *, seen: str | None = None) -> None:
     Delivery.objects.bulk_create(
         [Delivery(signature=signature, target=target) for target in targets], ignore_conflicts=True
     )
+    if signature.updates:
+        subscribing.agree(
+            signature.email,
+            language=signature.locale,
+            strike=signature.letter.strike,
+            consent_version=signature.consent_version,
+            consented_at=signature.consented_at,
+        )
     send.delay_on_commit(Delivery._meta.label_lower)
 
 
@@ -217,6 +228,12 @@ def withdraw(signature: Signature) -> int:
     """
     signature = _locked(signature)
     if signature.withdrawn_at is None:
+        if signature.updates:
+            subscribing.take_back(
+                signature.email_tag,
+                consent_version=signature.consent_version,
+                consented_at=signature.consented_at,
+            )
         signature.withdrawn_at, signature.updates = timezone.now(), False
     stopped = Delivery.objects.filter(signature=signature).cancel()
     if not _left(signature):

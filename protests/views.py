@@ -1,11 +1,10 @@
 """The pages on which letters are read, signed, confirmed and followed."""
 
-import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,10 +14,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campaign.cacheable import cacheable
 from campaign.cacheable import country as country_code
-from campaign.cookieless import cookieless
+from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless
 from campaign.countries import country_name
 from campaign.previewing import is_preview
-from limits import proving
+from limits.asking import proof_page
 from limits.judging import sender
 from outbox.capping import MAILS_A_DAY
 from outbox.models import WAITING
@@ -45,12 +44,6 @@ from protests.wording import varies, vary
 NAMES_SHOWN = 10
 # Among how many of the newest signatures.
 NAMES_SOUGHT = 500
-
-
-class SeeOther(HttpResponseRedirect):
-    """After a form: the browser reads the next page with GET."""
-
-    status_code = 303
 
 
 @require_safe
@@ -86,25 +79,13 @@ def _taken(request: HttpRequest, letter: Letter, form: SigningForm) -> HttpRespo
     given = {name: value for name, value in form.cleaned_data.items() if name != "consent_letter"}
     verdict = holding.take(letter, sender(request, given["email"]), **given, locale=get_language() or "")
     if verdict.ask:
-        return _proof_page(request, letter, form)
+        names = [name for name in form.fields if name in request.POST]
+        return proof_page(request, "protests/prove.html", names, letter=letter)
     context = {"letter": letter, "email": given["email"], "days": CONFIRM_WITHIN.days, "mails": MAILS_A_DAY}
     if verdict.hold:
         context |= {"why": holding.TOLD[verdict.hold], "days": HELD_FOR.days}
         return render(request, "protests/held.html", context)
     return render(request, "protests/mailed.html", context)
-
-
-def _proof_page(request: HttpRequest, letter: Letter, form: SigningForm) -> HttpResponse:
-    """Ask for proof of work, with the form filled in; or, without JavaScript, to be held instead."""
-    names = [*form.fields, "stamp"]
-    context = {
-        "letter": letter,
-        "typed": [(name, request.POST[name]) for name in names if name in request.POST],
-        "challenge": json.dumps(proving.challenge()),
-    }
-    response = render(request, "protests/prove.html", context)
-    response["Cache-Control"] = "private, no-store"
-    return response
 
 
 def _letter(request: HttpRequest, slug: str) -> Letter:
@@ -252,10 +233,7 @@ def secret(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             response = view(request, mail.signature, code)
         except Signature.DoesNotExist:
             response = render(request, "protests/link_unknown.html", status=404)
-        response["Cache-Control"] = "private, no-store"
-        response["Referrer-Policy"] = "no-referrer"
-        response["X-Robots-Tag"] = "noindex"
-        return response
+        return behind_a_mailed_link(response)
 
     return wrapped
 
