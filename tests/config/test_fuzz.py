@@ -7,6 +7,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from django.urls import get_resolver
 
+from config import page_cache
 from limits.stamping import stamp
 from protests.models import Signature
 from tests import fuzz
@@ -35,8 +36,9 @@ def site(letter, monkeypatch):  # noqa: F811
 
 
 @pytest.fixture
-def send():
+def send(monkeypatch):
     # As Django's test client does: they would close the connection that holds the test's transaction.
+    monkeypatch.setattr(page_cache, "close_old_connections", lambda: None)
     ends = (request_started, request_finished)
     for end in ends:
         end.disconnect(close_old_connections)
