@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -13,7 +14,7 @@ from django.utils.translation import ngettext
 from parler.managers import TranslatableQuerySet
 from parler.models import TranslatableModel, TranslatedFields
 
-from outbox.models import LinkMailQuerySet, OutgoingMail
+from outbox.models import LinkMailQuerySet, OutgoingMail, OutgoingMailQuerySet, State
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
 
@@ -21,6 +22,8 @@ from privacy.registry import ALL, Rule
 CONFIRM_WITHIN = timedelta(days=7)
 # How long the mailed link opens the page on which a subscription is confirmed and changed.
 LINK_FOR = timedelta(days=30)
+# After so many copies that were refused one after the other, a subscriber gets none: senders who go on are blocked.
+REFUSALS = 3
 
 
 class PublishedQuerySet(TranslatableQuerySet):
@@ -449,6 +452,15 @@ class SubscriberQuerySet(models.QuerySet["Subscriber"]):
             return self.subscribed()
         return self.subscribed().filter(Q(strikes=None) | Q(strikes=update.strike_id))
 
+    def reachable(self) -> Self:
+        """Leave out those whose server has refused the last copies, as many as REFUSALS."""
+        taken_since = MailingCopy.objects.filter(
+            subscriber=OuterRef("subscriber"), state=State.ACCEPTED, pk__gt=OuterRef("pk")
+        )
+        refused = MailingCopy.objects.filter(state__among=[State.BOUNCED]).exclude(Exists(taken_since))
+        often = refused.values("subscriber").annotate(times=Count("pk")).filter(times__gte=REFUSALS)
+        return self.exclude(pk__in=often.values("subscriber"))
+
 
 class Subscriber(models.Model):
     """
@@ -552,3 +564,144 @@ class SubscriptionMail(OutgoingMail):
 
     def forget(self) -> dict[str, Any]:
         return {"token": ""}
+
+
+class MailingQuerySet(models.QuerySet["Mailing"]):
+    def stopped(self) -> Self:
+        return self.filter(stopped_at__isnull=False)
+
+    def to_enqueue(self) -> Self:
+        """Approved ones of which some subscribers may have no copy yet."""
+        return self.filter(approved_at__isnull=False, stopped_at=None, enqueued_at=None)
+
+
+class Mailing(models.Model):
+    """An update, mailed to its subscribers: made by one organiser, and sent on the word of another."""
+
+    not_personal = ALL
+
+    update = models.OneToOneField(
+        Update,
+        models.PROTECT,
+        related_name="mailing",
+        verbose_name=_("update"),
+        help_text=_("Each update is mailed once. It has to be published before it is sent."),
+    )
+    created_at = models.DateTimeField(_("made"), default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("made by"),
+    )
+    approved_at = models.DateTimeField(_("approved"), null=True, editable=False)
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("approved by"),
+    )
+    # From when on every subscriber who is to get it has a copy.
+    enqueued_at = models.DateTimeField(null=True, editable=False)
+    stopped_at = models.DateTimeField(_("stopped"), null=True, editable=False)
+
+    objects = MailingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("mailing")
+        verbose_name_plural = _("mailings")
+        ordering = ["-pk"]
+        permissions = [("approve_mailing", _("Can approve a mailing that another organiser made, and send it"))]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(approved_by=None) | ~Q(approved_by=models.F("created_by")),
+                name="campaign_mailing_is_approved_by_another",
+            ),
+            models.CheckConstraint(
+                condition=Q(approved_at__isnull=False) | Q(approved_by=None, enqueued_at=None, stopped_at=None),
+                name="campaign_mailing_is_approved_first",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.update)
+
+
+class MailingText(models.Model):
+    """What a mailing says in one language, as it was approved: later changes of the update are not mailed."""
+
+    not_personal = ALL
+
+    mailing = models.ForeignKey(Mailing, models.CASCADE, related_name="texts")
+    language = models.CharField(max_length=10)
+    sender = models.CharField(max_length=100)
+    subject = models.CharField(max_length=200)
+    body = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["mailing", "language"], name="campaign_mailing_text_once")]
+
+    def __str__(self) -> str:
+        return self.subject
+
+
+class MailingCopyQuerySet(OutgoingMailQuerySet):
+    def sendable(self) -> Self:
+        """Leave out those of a mailing that was stopped: they wait until it goes on."""
+        return self.exclude(mailing__in=Mailing.objects.stopped().values("pk"))
+
+
+class MailingCopy(OutgoingMail):
+    """One subscriber's copy of a mailing."""
+
+    # No index of its own: the constraint's serves.
+    mailing = models.ForeignKey(
+        Mailing, models.PROTECT, related_name="copies", verbose_name=_("mailing"), db_index=False
+    )
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="copies", verbose_name=_("subscriber"))
+
+    objects: ClassVar[Any] = MailingCopyQuerySet.as_manager()
+
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"mailing", "subscriber"}
+
+    class Meta(OutgoingMail.Meta):
+        verbose_name = _("copy of a mailing")
+        verbose_name_plural = _("copies of mailings")
+        constraints = [
+            *OutgoingMail.Meta.constraints,
+            models.UniqueConstraint(fields=["mailing", "subscriber"], name="campaign_one_copy_each"),
+        ]
+        indexes = [
+            *OutgoingMail.Meta.indexes,
+            models.Index(fields=["subscriber"], condition=Q(state=State.BOUNCED), name="campaign_copy_refused"),
+        ]
+
+    @classmethod
+    def for_composing(cls) -> models.QuerySet[Any]:
+        # What all copies share is read once for all of them.
+        return cls.objects.select_related("subscriber").prefetch_related("mailing__texts")
+
+
+class MailingTrial(OutgoingMail):
+    """A copy of a mailing for an organiser to look at before it is approved."""
+
+    mailing = models.ForeignKey(Mailing, models.CASCADE, related_name="trials", verbose_name=_("mailing"))
+    organiser = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("organiser")
+    )
+    language = models.CharField(_("language"), max_length=10)
+
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"mailing", "organiser", "language"}
+
+    class Meta(OutgoingMail.Meta):
+        verbose_name = _("trial of a mailing")
+        verbose_name_plural = _("trials of mailings")
+
+    @classmethod
+    def for_composing(cls) -> models.QuerySet[Any]:
+        found = cls.objects.select_related("organiser", "mailing__update")
+        return found.prefetch_related("mailing__update__translations")

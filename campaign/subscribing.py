@@ -150,6 +150,7 @@ def unsubscribe(subscriber: Subscriber) -> None:
     subscriber.save(update_fields=["unsubscribed_at", "email", "email_tag"])
     subscriber.strikes.clear()
     subscriber.mails.all().cancel()
+    subscriber.copies.all().cancel()
 
 
 @transaction.atomic
