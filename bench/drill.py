@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 from bench.stage import stage
 
 # What each one does is in bench/drills.py. To add one: write it there under its name, and name it here.
-DRILLS = ("kills", "down", "slow", "refused", "busy", "forged", "clock", "dkim", "week")
+DRILLS = ("kills", "down", "slow", "refused", "busy", "forged", "clock", "dkim", "week", "mailing")
 HEAD = ("drill", "letters", "lost", "twice", "in doubt", "by kills", "by drops", "settled", "passed")
 
 

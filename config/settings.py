@@ -242,7 +242,11 @@ CELERY_BEAT_SCHEDULE = {
     "tell-signers": {"task": "protests.tasks.tell_signers", "schedule": 300, "options": {"expires": 300}},
     # Longer than brokers and busy workers take to hear it: else one after the other could expire unheard.
     "tally": {"task": "protests.tasks.tally", "schedule": TALLY_SECONDS, "options": {"expires": TALLY_SECONDS + 10}},
-    "enqueue-mailings": {"task": "campaign.tasks.enqueue_mailings", "schedule": 60, "options": {"expires": 60}},
+    "enqueue-mailings": {
+        "task": "campaign.tasks.enqueue_mailings",
+        "schedule": OUTBOX_SWEEP_SECONDS,
+        "options": {"expires": OUTBOX_SWEEP_SECONDS},
+    },
     "heartbeat": {"task": "outbox.tasks.heartbeat", "schedule": 30, "options": {"expires": 120}},
     "purge": {"task": "privacy.tasks.purge", "schedule": 24 * 3600},
 }
