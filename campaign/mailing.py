@@ -64,7 +64,7 @@ def _text(mailing: Mailing, campaign: Campaign | None, translation: Any) -> Mail
             campaign.set_current_language(code)
         page = settings.BASE_URL + mailing.update.get_absolute_url()
         parts = [
-            f"{translation.title}\n{'=' * min(len(translation.title), 60)}",
+            f"{translation.title}\n{'=' * min(len(translation.title), 40)}",
             translation.summary,
             markdown.plain(translation.body),
             _("On our site: %(address)s") % {"address": page},

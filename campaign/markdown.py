@@ -76,7 +76,7 @@ def _block(node: SyntaxTreeNode) -> str:
             words = _inline(node)
         case "heading":
             words = _inline(node)
-            words += f"\n{'-' * min(len(words), 60)}" if words else ""
+            words += f"\n{'-' * min(len(words), 40)}" if words else ""
         case "bullet_list":
             words = "\n".join(f"- {_indented(item)}" for item in node.children)
         case "ordered_list":

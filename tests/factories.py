@@ -112,6 +112,16 @@ class SubscriberFactory(DjangoModelFactory):
         self.strikes.set(extracted or ())
 
 
+class SubscriptionMailFactory(DjangoModelFactory):
+    class Meta:
+        model = campaign.SubscriptionMail
+
+    subscriber = SubFactory(SubscriberFactory)
+    token = LazyFunction(new_token)
+    token_hash = LazyAttribute(lambda mail: tag("token", mail.token))
+    expires_at = LazyFunction(lambda: timezone.now() + campaign.LINK_FOR)
+
+
 class LetterFactory(DjangoModelFactory):
     class Meta:
         model = protests.Letter
