@@ -435,12 +435,12 @@ class MailingAdmin(SafeAddresses, admin.ModelAdmin):
 
     list_display = ("__str__", "state", "created_at", "created_by", "approved_at", "approved_by")
     list_filter = (MailingStateFilter,)
-    list_select_related = ("created_by", "approved_by")
     fields = ("update",)
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("update").prefetch_related("update__translations")
+        queryset = super().get_queryset(request).select_related("update", "created_by", "approved_by")
+        return queryset.prefetch_related("update__translations")
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "update":
@@ -503,7 +503,7 @@ class MailingAdmin(SafeAddresses, admin.ModelAdmin):
             "counts": counts,
             "total": sum(count for _name, count, _text in counts),
             "progress": [
-                (state.label, states[state], f"{copies}?mailing__id__exact={row.pk}&state__exact={state}")
+                (state.label, states[state], f"{copies}?mailing={row.pk}&state__exact={state}")
                 for state in State
                 if state in states
             ],
@@ -555,16 +555,31 @@ class MailingAdmin(SafeAddresses, admin.ModelAdmin):
         self.message_user(request, _("The trial goes to %(email)s.") % {"email": user.email}, messages.SUCCESS)
 
 
+class MailingFilter(admin.SimpleListFilter):
+    """Like Django's own, with as many queries for many mailings."""
+
+    title = _("mailing")
+    parameter_name = "mailing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        mailings = Mailing.objects.select_related("update").prefetch_related("update__translations")
+        return [(str(row.pk), str(row)) for row in mailings]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value()
+        return queryset.filter(mailing=value) if value in dict(self.lookup_choices) else queryset
+
+
 @admin.register(MailingCopy)
 class MailingCopyAdmin(OutgoingMailAdmin):
     """Subscribers' copies."""
 
     list_display = ("subscriber", "mailing", *OutgoingMailAdmin.list_display)
-    list_filter = (*OutgoingMailAdmin.list_filter, ("mailing", admin.RelatedOnlyFieldListFilter))
+    list_filter = (*OutgoingMailAdmin.list_filter, MailingFilter)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        related = ("mailing__update__translations",)
-        return super().get_queryset(request).select_related("subscriber").prefetch_related(*related)
+        queryset = super().get_queryset(request).select_related("subscriber", "mailing__update")
+        return queryset.prefetch_related("mailing__update__translations")
 
     def about(self, mail: MailingCopy) -> str:
         return f"{mail.mailing} {mail.subscriber}"
@@ -575,4 +590,7 @@ class MailingTrialAdmin(OutgoingMailAdmin):
     """Organisers' copies."""
 
     list_display = ("organiser", "mailing", *OutgoingMailAdmin.list_display)
-    list_select_related = ("organiser", "mailing__update")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        queryset = super().get_queryset(request).select_related("organiser", "mailing__update")
+        return queryset.prefetch_related("mailing__update__translations")

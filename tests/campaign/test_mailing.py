@@ -7,7 +7,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.contrib.auth.models import Permission
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from campaign import enqueuing, mailing, subscribing
@@ -15,7 +16,7 @@ from campaign.models import Mailing, MailingCopy, MailingText, MailingTrial, Sub
 from outbox.dkim_signing import load
 from outbox.models import State
 from outbox.trying import NoAddress
-from tests.factories import OrganiserFactory, StrikeFactory, SubscriberFactory, UpdateFactory
+from tests.factories import OrganiserFactory, StrikeFactory, SubscriberFactory, SubscriptionMailFactory, UpdateFactory
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
@@ -416,3 +417,33 @@ class TestDesk:
         desk.post(f"/admin/campaign/mailing/{made.pk}/delete/", {"post": "yes"})
 
         assert not Mailing.objects.exists()
+
+    @pytest.mark.parametrize("name", ["mailing", "mailingcopy", "mailingtrial", "subscriber", "subscriptionmail"])
+    def test_a_list_takes_as_many_queries_for_many_rows(self, desk, nils, name):
+        def queries():
+            with CaptureQueriesContext(connection) as captured:
+                assert desk.get(f"/admin/campaign/{name}/").status_code == 200
+            return len(captured)
+
+        def add(count):
+            for _ in range(count):
+                one = Mailing.objects.create(update=UpdateFactory(), created_by=nils)
+                mailing.send_trial(one, nils, "en")
+                MailingCopy.objects.create(mailing=one, subscriber=SubscriberFactory())
+                SubscriptionMailFactory()
+
+        add(2)
+        few = queries()
+        add(8)
+        assert queries() == few
+
+    def test_the_links_from_the_numbers_lead_to_those_copies(self, desk, there, made, approve):
+        SubscriberFactory.create_batch(2)
+        approve()
+        enqueuing.enqueue_due()
+        MailingCopy.objects.create(
+            mailing=Mailing.objects.create(update=UpdateFactory()), subscriber=SubscriberFactory()
+        )
+        (_label, count, link) = desk.get(there).context["progress"][0]
+
+        assert desk.get(link).context["cl"].result_count == count == 2
