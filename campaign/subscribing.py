@@ -7,14 +7,15 @@ that its owner has confirmed. Only the secret in a mail proves who acts.
 
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from campaign.consent import VERSION
+from campaign.consent import TEXTS, VERSION
 from campaign.models import CONFIRM_WITHIN, LINK_FOR, Strike, Subscriber, SubscriptionMail
 from limits import judging
 from limits.models import Why
@@ -153,38 +154,55 @@ def unsubscribe(subscriber: Subscriber) -> None:
     subscriber.copies.all().cancel()
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """That somebody agreed elsewhere on this site to get the news of a strike, and when, and to which words."""
+
+    strike: Strike
+    consent_version: str
+    consented_at: datetime
+
+
 @transaction.atomic
-def agree(email: str, *, language: str, strike: Strike, consent_version: str, consented_at: datetime) -> None:
+def agree(email: str, language: str, agreement: Agreement) -> None:
     """
-    Subscribe somebody who agreed to it elsewhere on this site, and has confirmed there that the address is theirs.
+    Subscribe somebody who agreed to it elsewhere, and has confirmed there that the address is theirs.
 
     They get the news of that strike. Who is subscribed stays so by the consent they gave first.
     """
+    given = {"consent_version": agreement.consent_version, "consented_at": agreement.consented_at}
     subscriber, _new = Subscriber.objects.select_for_update().get_or_create(
-        email_tag=address_tag(email),
-        defaults={
-            "email": email,
-            "language": language,
-            "consented_at": consented_at,
-            "consent_version": consent_version,
-        },
+        email_tag=address_tag(email), defaults={"email": email, "language": language, **given}
     )
     if subscriber.confirmed_at is None:
         # What was typed into the form of subscriptions nobody has confirmed: this has been.
         subscriber.email, subscriber.language = email, language
-        subscriber.consented_at, subscriber.consent_version = consented_at, consent_version
+        subscriber.consented_at, subscriber.consent_version = agreement.consented_at, agreement.consent_version
         subscriber.confirmed_at = timezone.now()
         subscriber.save()
-        subscriber.strikes.set([strike])
+        subscriber.strikes.set([agreement.strike])
     elif subscriber.strikes.exists():
-        subscriber.strikes.add(strike)
+        subscriber.strikes.add(agreement.strike)
 
 
-def take_back(email_tag: str | None, *, consent_version: str, consented_at: datetime) -> None:
-    """Unsubscribe who is subscribed by this very consent, and takes it back."""
-    given = {"consent_version": consent_version, "consented_at": consented_at}
-    for subscriber in Subscriber.objects.subscribed().filter(email_tag=email_tag, **given):
+@transaction.atomic
+def take_back(email_tag: str | None, still: Sequence[Agreement]) -> None:
+    """
+    End what came of an agreement that is taken back; `still` are the person's others, which go on.
+
+    Who subscribed with our own form goes on getting what they chose there.
+    """
+    by_agreement = Subscriber.objects.subscribed().exclude(consent_version__in=TEXTS)
+    subscriber = by_agreement.select_for_update().filter(email_tag=email_tag).first()
+    if subscriber is None:
+        return
+    if not still:
         unsubscribe(subscriber)
+        return
+    subscriber.consented_at, subscriber.consent_version = still[0].consented_at, still[0].consent_version
+    subscriber.save(update_fields=["consented_at", "consent_version"])
+    if subscriber.strikes.exists():
+        subscriber.strikes.set([agreement.strike for agreement in still])
 
 
 def unsubscribe_token(subscriber: int) -> str:

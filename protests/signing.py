@@ -203,14 +203,12 @@ def confirm(signature: Signature, *, seen: str | None = None) -> None:
         [Delivery(signature=signature, target=target) for target in targets], ignore_conflicts=True
     )
     if signature.updates:
-        subscribing.agree(
-            signature.email,
-            language=signature.locale,
-            strike=signature.letter.strike,
-            consent_version=signature.consent_version,
-            consented_at=signature.consented_at,
-        )
+        subscribing.agree(signature.email, signature.locale, _agreement(signature))
     send.delay_on_commit(Delivery._meta.label_lower)
+
+
+def _agreement(signature: Signature) -> subscribing.Agreement:
+    return subscribing.Agreement(signature.letter.strike, signature.consent_version, signature.consented_at)
 
 
 def has_lapsed(signature: Signature) -> bool:
@@ -229,11 +227,9 @@ def withdraw(signature: Signature) -> int:
     signature = _locked(signature)
     if signature.withdrawn_at is None:
         if signature.updates:
-            subscribing.take_back(
-                signature.email_tag,
-                consent_version=signature.consent_version,
-                consented_at=signature.consented_at,
-            )
+            others = Signature.objects.counted().filter(email_tag=signature.email_tag, updates=True)
+            still = others.exclude(pk=signature.pk).select_related("letter__strike").order_by("consented_at")
+            subscribing.take_back(signature.email_tag, [_agreement(other) for other in still])
         signature.withdrawn_at, signature.updates = timezone.now(), False
     stopped = Delivery.objects.filter(signature=signature).cancel()
     if not _left(signature):

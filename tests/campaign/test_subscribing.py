@@ -325,14 +325,12 @@ class TestLeaving:
 class TestAgreeingElsewhere:
     @pytest.fixture
     def agree(self):
-        strike = StrikeFactory()
+        def agree(email="nora@example.org", strike=None):
+            agreement = subscribing.Agreement(strike or agree.strike, "2026-11", timezone.now())
+            subscribing.agree(email, "ru", agreement)
+            return agreement
 
-        def agree(email="nora@example.org", strike=strike, **more):
-            given = {"consent_version": "2026-11", "consented_at": timezone.now(), **more}
-            subscribing.agree(email, language="ru", strike=strike, **given)
-            return given
-
-        agree.strike = strike
+        agree.strike = StrikeFactory()
         return agree
 
     def test_who_agreed_is_subscribed_to_the_news_of_that_strike(self, agree):
@@ -364,18 +362,28 @@ class TestAgreeingElsewhere:
 
         assert not Subscriber.objects.get().strikes.exists()
 
-    def test_taking_that_consent_back_unsubscribes_and_another_does_not(self, agree):
-        given = agree()
-        SubscriberFactory(email="vera@example.org")
-        earlier = {**given, "consented_at": given["consented_at"] - timedelta(days=1)}
+    def test_taking_it_back_unsubscribes_nobody_else(self, agree):
+        agree()
+        agree("vera@example.org")
+        SubscriberFactory(email="rosa@example.org", consent_version="updates-1")
 
-        subscribing.take_back(address_tag("nora@example.org"), **earlier)
-        subscribing.take_back(address_tag("vera@example.org"), **given)
-        subscribing.take_back(None, **given)
-        assert Subscriber.objects.subscribed().count() == 2
+        subscribing.take_back(address_tag("nora@example.org"), [])
+        subscribing.take_back(address_tag("rosa@example.org"), [])
+        subscribing.take_back(None, [])
 
-        subscribing.take_back(address_tag("nora@example.org"), **given)
-        assert Subscriber.objects.subscribed().count() == 1
+        left = {subscriber.email for subscriber in Subscriber.objects.subscribed()}
+        assert left == {"vera@example.org", "rosa@example.org"}
+
+    def test_what_was_agreed_to_besides_goes_on_under_the_same_link(self, agree):
+        agree()
+        other = agree(strike=StrikeFactory())
+        subscriber = Subscriber.objects.get()
+
+        subscribing.take_back(address_tag("nora@example.org"), [other])
+
+        after = Subscriber.objects.subscribed().get()
+        assert after == subscriber
+        assert (after.consented_at, list(after.strikes.all())) == (other.consented_at, [other.strike])
 
     def test_those_who_agreed_before_the_program_could_mail_are_subscribed(self):
         module = import_module("protests.migrations.0013_signers_are_subscribers")

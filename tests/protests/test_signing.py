@@ -290,9 +290,17 @@ class TestWithdrawing:
         signing.withdraw(confirmed(letter))
         assert Subscriber.objects.get().email == ""
 
-        SubscriberFactory(email=NORA["email"])
+        SubscriberFactory(email=NORA["email"], consent_version="updates-1")
         signing.withdraw(confirmed(letter))
         assert Subscriber.objects.subscribed().get().email == NORA["email"]
+
+    def test_the_updates_that_another_signature_asked_for_go_on(self, letter):
+        other = AddresseeFactory(rule=Addressee.Rule.EVERYBODY).letter
+        first = confirmed(letter)
+        confirmed(other)
+        signing.withdraw(first)
+
+        assert list(Subscriber.objects.subscribed().get().strikes.all()) == [other.strike]
 
     def test_what_has_not_left_is_not_sent(self, letter):
         signature = confirmed(letter)
