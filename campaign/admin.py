@@ -41,7 +41,7 @@ from campaign.models import (
 )
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
-from outbox.models import State
+from outbox.models import WAITING, State
 from outbox.trying import NoAddress
 from privacy.addresses import address_tag
 
@@ -339,7 +339,7 @@ class SubscriberStateFilter(admin.SimpleListFilter):
 class SubscriberAdmin(admin.ModelAdmin):
     """To look at, and to unsubscribe who asks an organiser to."""
 
-    list_display = ("__str__", "state", "language", "created_at")
+    list_display = ("__str__", "state", "language_shown", "created_at")
     list_filter = (SubscriberStateFilter, "language")
     search_fields = ("pk",)
     search_help_text = _("A subscriber's number, or a whole e-mail address.")
@@ -348,8 +348,8 @@ class SubscriberAdmin(admin.ModelAdmin):
     fields = (
         "state",
         "email",
-        "language",
-        "strikes",
+        "language_shown",
+        "wants",
         "consent_version",
         "consented_at",
         "created_at",
@@ -377,6 +377,14 @@ class SubscriberAdmin(admin.ModelAdmin):
         if subscriber.unsubscribed_at:
             return _("unsubscribed")
         return _("subscribed") if subscriber.confirmed_at else _("not confirmed")
+
+    @admin.display(description=_("language"), ordering="language")
+    def language_shown(self, subscriber: Subscriber) -> Any:
+        return dict(settings.LANGUAGES).get(subscriber.language, subscriber.language)
+
+    @admin.display(description=_("gets the news of"))
+    def wants(self, subscriber: Subscriber) -> Any:
+        return ", ".join(map(str, subscriber.strikes.all())) or _("all strikes")
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         context |= {"show_save": False, "show_save_and_continue": False}
@@ -491,13 +499,15 @@ class MailingAdmin(SafeAddresses, admin.ModelAdmin):
             for best in [mailing.best(texts, code).language]
         ]
         states = mailing.progress(row) if row.approved_at else {}
+        ongoing = row.enqueued_at is None or bool({*WAITING, State.SENDING} & states.keys())
         copies = reverse("admin:campaign_mailingcopy_changelist")
         return {
             **self.admin_site.each_context(request),
             "title": _("Mailing: %(update)s") % {"update": row},
             "opts": self.opts,
             "original": row,
-            "state": self.state(row),
+            "state": self.state(row) if ongoing or row.stopped_at else _("sent"),
+            "ongoing": ongoing,
             "texts": [(names.get(text.language, text.language), text) for text in texts],
             "seen": mailing.fingerprint(texts),
             "counts": counts,

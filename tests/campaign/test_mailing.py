@@ -374,6 +374,16 @@ class TestDesk:
 
         assert "You made this mailing" in text_of(response)
 
+    def test_once_all_are_sent_there_is_nothing_to_stop(self, desk, there, approve, send_all):
+        SubscriberFactory()
+        approve()
+        enqueuing.enqueue_due()
+        assert 'value="stop"' in text_of(desk.get(there))
+        send_all(MailingCopy)
+
+        assert "<strong>Sent.</strong>" in text_of(desk.get(there))
+        assert 'value="stop"' not in text_of(desk.get(there))
+
     def test_stop_and_go_on(self, desk, there, made, approve):
         SubscriberFactory()
         approve()
