@@ -36,10 +36,10 @@ run: .venv/base $(CATALOGUES) ## Run the whole program; on the first start it se
 test: .venv/dev $(CATALOGUES) ## Run every test, on PostgreSQL with Redis's protocol and on SQLite
 	status=0; for on in postgres sqlite; do $(BIN)/pytest --on=$$on -n $(JOBS) $(TESTS) || status=1; done; exit $$status
 
-bench: .venv/bench ## Measure letters per second against other ways of sending (some five minutes)
+bench: .venv/bench ## Measure pages read, letters signed and letters sent, beside other ways (some ten minutes)
 	$(BIN)/python -m bench
 
-drill: .venv/dev ## Kill and cut off what sends the letters while it sends, and count what is lost or sent twice
+drill: .venv/dev ## Kill, cut off and flood the program while it sends and people sign, and count what is lost
 	$(BIN)/python -m bench.drill $(DRILLS)
 
 lint: .venv/dev ## Check style, types, imports, templates, migrations, deployment settings and containers

@@ -1,21 +1,27 @@
 """
 `make bench`: start PostgreSQL, a broker and a mail server, measure on them, and leave nothing behind.
 
-`python -m bench --quick --only ours1,a` is for trying things out: one short run of the rows that are named.
+What is served is measured first, then what is sent. `python -m bench serving --quick` and `python -m bench letters
+--quick --only ours1,a` are for trying things out: one short run of one of the two, or of the rows that are named.
 """
 
 import argparse
+import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from bench.sinking import CannotRun, sink
 from tests.servers import end_with_the_tests, postgres, valkey
@@ -30,12 +36,11 @@ def main() -> int:
     for ending in (signal.SIGINT, signal.SIGTERM):  # a shell that runs this in the background has SIGINT ignored
         signal.signal(ending, interrupt)
     try:
-        if find_spec("post_office") is None:
+        if "letters" in options.what and find_spec("post_office") is None:
             raise CannotRun("django-post-office is not installed, which the bench compares with. Run: make bench")
         with ExitStack() as running:
             folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-            say("starting PostgreSQL (with fsync), a Redis-protocol broker and the sink")
-            database = running.enter_context(postgres(durable=True))
+            say("starting a Redis-protocol broker and the sink")
             broker = running.enter_context(valkey())
             mail = running.enter_context(sink(folder))
             env = {
@@ -45,14 +50,11 @@ def main() -> int:
                 "BENCH_SINK": mail.name,
                 "BENCH_SINK_PORT": str(mail.port),
                 "CELERY_BROKER_URL": broker,
-                "DATABASE_URL": database,
-                "DEVELOPMENT": "1",
-                "DJANGO_SETTINGS_MODULE": "bench.settings",
                 "EMAIL_URL": f"smtp://127.0.0.1:{mail.port}",
                 "LOG_LEVEL": "WARNING",
                 "VAR_DIR": str(folder / "var"),
             }
-            return measured(options, env)
+            return measured(options, env, folder)
     except (CannotRun, pytest.UsageError) as error:
         print(f"make bench: {error}", file=sys.stderr)
         return 1
@@ -62,23 +64,79 @@ def main() -> int:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure letters per second.")
-    parser.add_argument("--only", default="", help="these rows alone, such as ours1,a")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what is served, and letters sent.")
+    parser.add_argument("what", nargs="*", help="of serving, letters; none: both")
+    parser.add_argument("--only", default="", help="these rows of the letters alone, such as ours1,a")
+    parser.add_argument("--sizes", default="", help="signatures in the table, such as 100,100000")
     parser.add_argument("--quick", action="store_true", help="one short run")
-    parser.add_argument("--rounds", type=int, default=0, help="how many runs (5, or 1 with --quick)")
-    return parser.parse_args()
+    parser.add_argument("--rounds", type=int, default=0, help="how many runs (5 of the letters, 3 of what is served)")
+    options = parser.parse_args()
+    if unknown := set(options.what) - MEASURES.keys():
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    options.what = options.what or list(MEASURES)
+    return options
 
 
-def measured(options: argparse.Namespace, env: dict[str, str]) -> int:
-    """Run the measuring process until its end; return its exit status."""
-    command = [
-        *(sys.executable, "manage.py", "measure_throughput", "--skip-checks"),
+def measured(options: argparse.Namespace, env: dict[str, str], folder: Path) -> int:
+    """Run what was asked for, each on a PostgreSQL of its own; write all to one file; return the exit status."""
+    results: dict[str, Any] = {}
+    for what, command in MEASURES.items():
+        if what not in options.what:
+            continue
+        file = folder / f"{what}.json"
+        say("starting PostgreSQL (with fsync)")
+        with postgres(durable=True) as database:
+            arguments, more = command(options)
+            if status := ended([*arguments, f"--json={file}"], {**env, **more, "DATABASE_URL": database}):
+                return status
+        results[what] = json.loads(file.read_text())
+    # The figures of the letters stand where they always did.
+    result = {**results.get("letters", {}), **({"serving": results["serving"]} if "serving" in results else {})}
+    path = Path(os.environ.get("VAR_DIR", ROOT / "var"), "bench.json").resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    print(f"\nThe same in {path}")
+    return 0
+
+
+def serving(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
+    """Return the command that measures what is served, and its settings: those of production, behind a proxy."""
+    arguments = [
+        *("-m", "bench.serving"),
+        f"--rounds={options.rounds or (1 if options.quick else 3)}",
+        f"--seconds={0.5 if options.quick else 3}",
+        *(["--sizes", *options.sizes.split(",")] if options.sizes else []),
+    ]
+    return arguments, {
+        "BASE_URL": "https://solidarity.example.org",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "PRIVACY_KEYS": Fernet.generate_key().decode(),
+        "PRIVACY_TAG_KEY": secrets.token_urlsafe(48),
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "TRUSTED_PROXIES": "1",
+    }
+
+
+def letters(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
+    """Return the command that measures the sending of letters, and its settings."""
+    arguments = [
+        *("manage.py", "measure_throughput", "--skip-checks"),
         f"--only={options.only}",
         f"--rounds={options.rounds or (1 if options.quick else 5)}",
         f"--seconds={1.5 if options.quick else 2}",
-        f"--json={Path(os.environ.get('VAR_DIR', ROOT / 'var'), 'bench.json').resolve()}",
     ]
-    process = subprocess.Popen(command, cwd=ROOT, env=env, preexec_fn=end_with_the_tests)  # noqa: PLW1509
+    return arguments, {"DEVELOPMENT": "1", "DJANGO_SETTINGS_MODULE": "bench.settings"}
+
+
+MEASURES: dict[str, Callable[[argparse.Namespace], tuple[list[str], dict[str, str]]]] = {
+    "serving": serving,
+    "letters": letters,
+}
+
+
+def ended(arguments: list[str], env: dict[str, str]) -> int:
+    """Run the measuring process until its end; return its exit status."""
+    process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=env, preexec_fn=end_with_the_tests)  # noqa: PLW1509
     try:
         return process.wait()
     finally:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
@@ -21,7 +22,9 @@ from django.utils.module_loading import import_string
 from bench.stage import stage
 
 # What each one does is in bench/drills.py. To add one: write it there under its name, and name it here.
-DRILLS = ("kills", "down", "slow", "refused", "busy", "forged", "clock", "dkim", "week", "mailing")
+# Those of signing are in bench/signing_drills.py.
+SIGNING = ("races", "greatday", "restart", "broker")
+DRILLS = ("kills", "down", "slow", "refused", "busy", "forged", "clock", "dkim", "week", "mailing", *SIGNING)
 HEAD = ("drill", "letters", "lost", "twice", "in doubt", "by kills", "by drops", "settled", "passed")
 
 
@@ -71,7 +74,10 @@ def table(outcomes: list[Outcome]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.drill", description="Fault drills of the delivery engine.")
     parser.add_argument("drills", nargs="*", metavar="DRILL", help=f"of {', '.join(DRILLS)}; none: all")
-    names = parser.parse_args().drills or DRILLS
+    parser.add_argument("--minutes", type=float, default=2, help="how long the great day lasts (2)")
+    parser.add_argument("--quick", action="store_true", help="the drills of signing in seconds, to try them out")
+    options = parser.parse_args()
+    names = options.drills or DRILLS
     if unknown := [name for name in names if name not in DRILLS]:
         parser.error(f"there is no drill {', '.join(unknown)}; there are {', '.join(DRILLS)}")
     file = Path(os.environ.get("VAR_DIR", "var")).resolve() / "drill.json"
@@ -79,9 +85,10 @@ def main() -> int:
         signal.signal(ending, _end)
     began = time.time()
     try:
-        with stage() as set_up:
+        with stage(options.minutes, quick=options.quick) as set_up:
             # The models can be imported only now that the settings know of the servers.
             play: Callable[..., Outcome] = import_string("bench.drills.play")
+            import_module("bench.signing_drills")
             machine = set_up.facts()
             outcomes = [play(set_up, name) for name in names]
     except KeyboardInterrupt:

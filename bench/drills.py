@@ -613,7 +613,7 @@ def mailing(now: Play) -> None:
     now.settle()
     now.written = set(MailingCopy.objects.exclude(state=State.CANCELLED).values_list("message_id", flat=True))
     now.refused = set(MailingCopy.objects.filter(state=State.CANCELLED).values_list("message_id", flat=True))
-    got = now.sink.read().addresses
+    got = now.sink.read().to
     left = {addresses[number] for number in range(0, SUBSCRIBERS, SUBSCRIBERS // 10)}
     missing = len(set(addresses) - left - got.keys())
     now.must(not missing, f"{missing} subscribers did not get it")

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import formataddr
 from itertools import count
+from typing import Any
 
 from django.core.mail import EmailMessage
 from django.db import connections
@@ -154,13 +155,13 @@ def write_history(database: str) -> None:
         cursor.execute("SET session_replication_role = replica")  # a million checks of foreign keys that we know to fit
         signatures, deliveries = Signature._meta.db_table, Delivery._meta.db_table
         past = f"now() - interval '1 hour' * (1 + n / {TARGETS} %% 4000)"
-        _multiply(
+        multiply(
             cursor,
             signatures,
             f"generate_series(1, {HISTORY // TARGETS}) n",
             {"id": "10000000 + n", "email_tag": "NULL", "consent_version": "'past'", "confirmed_at": past},
         )
-        _multiply(
+        multiply(
             cursor,
             deliveries,
             f"generate_series(0, {HISTORY - 1}) n",
@@ -176,13 +177,16 @@ def write_history(database: str) -> None:
     forget(database)
 
 
-def _multiply(cursor: object, table: str, series: str, others: dict[str, str]) -> None:
-    """Copy the table's only row for each number `n` of a series, with other expressions in some columns."""
+def multiply(cursor: Any, table: str, series: str, others: dict[str, str], pattern: str = "") -> None:
+    """Copy the only row of the table, or of `pattern`, for each number `n` of a series, with others in some columns."""
     cursor.execute("SELECT column_name FROM information_schema.columns WHERE table_name = %s", [table])
     columns = [name for (name,) in cursor.fetchall() if others.get(name) != "DEFAULT"]
     values = ", ".join(others.get(name, f"t.{name}") for name in columns)
     # `%%` in what is given, as everywhere in SQL that goes through Django
-    cursor.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} t, {series}", [])  # noqa: S608
+    cursor.execute(
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {pattern or table} t, {series}",  # noqa: S608
+        [],
+    )
 
 
 def tidy(database: str, tables: Iterable[str]) -> None:

@@ -12,11 +12,9 @@ from pathlib import Path
 import django
 from django.db import connection
 
-from bench.sinking import GET_IT, smtp_sink
 
-
-def facts(sink: str) -> dict[str, str]:
-    """Return what to print above the table."""
+def facts() -> dict[str, str]:
+    """Return what to print above a table."""
     with connection.cursor() as cursor:
         shown = {}
         for name in ("server_version", "fsync", "synchronous_commit", "full_page_writes", "data_directory"):
@@ -29,12 +27,10 @@ def facts(sink: str) -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
         "Django, Celery": f"{django.get_version()}, {version('celery')}",
-        "django-post-office": version("django-post-office"),
         "PostgreSQL": f"{shown['server_version']}, fsync {shown['fsync']}, synchronous_commit "
         f"{shown['synchronous_commit']}, full_page_writes {shown['full_page_writes']}",
         "data on": f"{_filesystem(Path(shown['data_directory']))}; one fsync of 8 KB takes {_fsync_ms():.2f} ms there",
         "others' load": _load(),
-        "sink": sink if smtp_sink() else f"{sink}. {GET_IT}",
     }
 
 

@@ -193,7 +193,7 @@ class Record:
     """What the server has written down so far."""
 
     taken: Counter[str] = field(default_factory=Counter)  # by Message-ID
-    addresses: Counter[str] = field(default_factory=Counter)  # how many messages were taken for each
+    to: Counter[str] = field(default_factory=Counter)  # by recipient
     dropped: set[str] = field(default_factory=set)  # Message-IDs, taken or not
     recipients: int = 0
     answers: dict[str, list[int]] = field(default_factory=dict)  # to RCPT, by return path: each mail has its own
@@ -205,7 +205,7 @@ class Record:
         match entry["what"]:
             case "taken":
                 self.taken[entry["id"]] += 1
-                self.addresses[entry["to"]] += 1
+                self.to[entry["to"]] += 1
                 if "content" in entry:
                     self.contents.append(base64.b64decode(entry["content"]))
             case "dropped":

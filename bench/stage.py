@@ -42,12 +42,16 @@ class Overdue(Exception):
 
 
 class Stage:
-    """The servers and the processes. `deadline` is when the drill that plays has to be over."""
+    """
+    The servers and the processes. `deadline` is when the drill that plays has to be over.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    `minutes` is how long the great day lasts; `quick` lets the drills of signing last seconds.
+    """
+
+    def __init__(self, folder: Path, minutes: float = 2, *, quick: bool = False) -> None:
+        self.folder, self.minutes, self.quick = folder, minutes, quick
         self.deadline = float("inf")
-        self.port = free_port()
+        self.port, self.web_port = free_port(), free_port()
         self.processes = ExitStack()
         self.running: dict[str, Running] = {}
         self._numbers = count(1)
@@ -61,6 +65,7 @@ class Stage:
             DATABASE_URL=self.postgres.url,
             CELERY_BROKER_URL=self.broker.url,
             EMAIL_URL=f"smtp://127.0.0.1:{self.port}",
+            PORT=self.web_port,
             LOG_LEVEL="ERROR",
             PYTHONWARNINGS="ignore",
             DJANGO_SETTINGS_MODULE="config.settings",
@@ -134,6 +139,10 @@ class Stage:
             *("--concurrency", str(PROCESSES), *unshared, "--loglevel=ERROR"),
             **more,
         )
+
+    def start_web(self, **more: str) -> "Running":
+        """Start the web server by the command that the product is served by."""
+        return self.start("web", "-m", "gunicorn", "-c", "python:config.gunicorn", "config.wsgi", **more)
 
     def start_beat(self) -> "Running":
         return self.start("beat", "-m", "celery", "--quiet", "-A", "config", "beat", "--pidfile=", "--loglevel=ERROR")
@@ -220,13 +229,13 @@ class Running:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
+def stage(minutes: float = 2, *, quick: bool = False) -> Iterator[Stage]:
     """Yield a stage, and leave nothing of it behind, not even on Ctrl-C."""
     folder = Path(tempfile.mkdtemp(prefix="drill-"))
     folder.chmod(0o755)  # PostgreSQL runs as another user where this one is root
     made: Stage | None = None
     try:
-        made = Stage(folder)
+        made = Stage(folder, minutes, quick=quick)
         made.open()
         yield made
     finally:

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.utils import timezone
 
 from bench import letters, machine
 from bench.letters import Content
-from bench.sinking import CannotRun, Sink
+from bench.sinking import GET_IT, CannotRun, Sink, smtp_sink
 from bench.ways import (
     Django,
     Ours,
@@ -148,7 +149,12 @@ def run(
                 row.rates.append(rate)
                 row.peak_memory = ways[row.key].peak_memory
                 say(f"run {number} of {rounds}: {row.title}: {rate:,.0f} letters/s")
-    return report(chosen, machine.facts(sink.name), contents)
+    facts = {
+        **machine.facts(),
+        "django-post-office": version("django-post-office"),
+        "sink": sink.name if smtp_sink() else f"{sink.name}. {GET_IT}",
+    }
+    return report(chosen, facts, contents)
 
 
 def _started(running: ExitStack, row: Row, folder: Path, sink: Sink, contents: list[Content]) -> Way:

@@ -2,10 +2,14 @@
 
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import get_language
 
+from campaign.editions import remembered
 from campaign.models import Campaign
 
 
 def campaign(request: HttpRequest) -> dict[str, object]:
     """Put the campaign's one row, or None before there is one, into each template; it is read when a template asks."""
-    return {"campaign": SimpleLazyObject(Campaign.objects.prefetch_related("translations").first)}
+    key = ("campaign", get_language())
+    found = Campaign.objects.prefetch_related("translations")
+    return {"campaign": SimpleLazyObject(lambda: remembered(request, key, found.first))}

@@ -163,7 +163,7 @@ def subscribe(request: HttpRequest) -> HttpResponse:
     email = form.cleaned_data["email"]
     verdict = subscribing.take(sender(request, email), email=email, **form.choices())
     if verdict.ask:
-        return proof_page(request, "campaign/prove.html", form.fields)
+        return proof_page(request, "campaign/prove.html", reverse("campaign:subscribe"), form.fields)
     context: dict[str, Any] = {"email": email, "days": CONFIRM_WITHIN.days, "mails": MAILS_A_DAY}
     if verdict.hold:
         return render(request, "campaign/not_now.html", {"why": subscribing.TOLD[verdict.hold]}, status=429)

@@ -5,7 +5,8 @@ A page is made from its address alone: its path, and the parameters that its vie
 cookies, languages, forwarding headers and other parameters are not handed on. So no reader decides what others see,
 and there are no more pages to keep than the site has.
 
-While a page is made anew, one thread does it, and the others show the one before.
+While a page is made anew, one thread does it, and the others show the one before. Not one of an earlier edition: there
+may stand in it what an organiser has taken back.
 """
 
 import re
@@ -85,15 +86,16 @@ class PageCache:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
+        environ[editions.KEY] = self._edition.number
         if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not PATH.fullmatch(path) or not _is_in_order(environ):
+            return self._program(environ, start_response)
+        view = _view_of(path)
+        if view is None:  # before the database is asked: /healthz needs none
             return self._program(environ, start_response)
         asked = environ.get("QUERY_STRING", "")
         edition = self._edition.number()
-        if not asked and (page := self._fresh(path, edition)):  # only public pages are kept
+        if not asked and (page := self._fresh(path, edition)):
             return _send(page, environ, start_response)
-        view = _view_of(path)
-        if view is None:
-            return self._program(environ, start_response)
         found = self._look_up(view, path, _parameters(asked), edition, environ)
         if isinstance(found, Page):
             return _send(found, environ, start_response)
@@ -123,6 +125,8 @@ class PageCache:
         if page := self._fresh(key, edition):
             return page
         kept: Page | None = caches["pages"].get(key)
+        if kept and kept.edition != edition:
+            kept = None
         may_be_shown = kept is not None and kept.age < STALE_SECONDS
         making = self._making[hash(key) % len(self._making)]
         has_turn = making.acquire(timeout=0 if may_be_shown else 30)

@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from config import health
 
+handler500 = "config.failing.server_error"
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),

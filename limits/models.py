@@ -86,9 +86,11 @@ def in_a_month() -> datetime:
 def plain_network(text: str) -> str:
     """Return a network as it is compared: 192.0.2.0/24, 2001:db8::/32, or one address. Raises ValidationError."""
     try:
-        return str(ip_network(text.strip(), strict=False))
+        network = ip_network(text.strip(), strict=False)
     except ValueError as error:
         raise ValidationError(_("This is no network: write 192.0.2.0/24, 2001:db8::/32 or one address.")) from error
+    mapped = getattr(network.network_address, "ipv4_mapped", None)  # as limits.networks reads addresses
+    return f"{mapped}/{network.prefixlen - 96}" if mapped and network.prefixlen >= 96 else str(network)
 
 
 class BlockQuerySet(models.QuerySet["Block"]):

@@ -23,11 +23,11 @@ def stamp(made_at: float | None = None) -> str:
 
 
 def age(posted: str) -> timedelta | None:
-    """Return at most how long ago the page was made; None for a stamp that is not ours, or too old."""
+    """Return at most how long ago the page was made; None for one that is not ours, too old or yet to come."""
     slice_, _dot, signed = posted.partition(".")
     if not (slice_.isascii() and slice_.isdecimal() and len(slice_) < 16):
         return None
     if not hmac.compare_digest(tag("form stamp", slice_)[:32].encode(), signed.encode()):
         return None
     passed = timedelta(seconds=time.time() - int(slice_) * SLICE)
-    return passed if passed < LASTS else None
+    return passed if timedelta(0) <= passed < LASTS else None

@@ -56,6 +56,14 @@ def recipients(letter: Letter, country: str) -> list[Target]:
     return _chosen((addressee.rule, addressee.kind, addressee.target) for addressee in addressees)
 
 
+def is_sent_from(letter: Letter, country: str) -> bool:
+    """Whether anybody gets the letter of a supporter in `country`; looked up once for a letter that was read."""
+    known: dict[str, bool] = letter.__dict__.setdefault("_is_sent_from", {})
+    if country not in known:
+        known[country] = bool(recipients(letter, country))
+    return known[country]
+
+
 def overview(letter: Letter) -> Overview:
     """Return who gets the letter from each country that has an addressee of its own, and from all others."""
     addressees = (

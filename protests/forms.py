@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from campaign.countries import country_choices
 from privacy.typed import clean_address, clean_name, clean_text
 from protests import consent
-from protests.addressing import recipients
+from protests.addressing import is_sent_from
 from protests.handover import Which, deliveries
 from protests.models import Letter, Signature, Target
 
@@ -139,7 +139,7 @@ class SigningForm(forms.Form):
 
     def clean_country(self) -> str:
         country = self.cleaned_data["country"]
-        if not recipients(self.letter, country):
+        if not is_sent_from(self.letter, country):
             raise ValidationError(_("This letter has no addressee for your country yet, so it cannot be signed there."))
         return country
 

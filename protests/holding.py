@@ -75,6 +75,7 @@ def hold(letter: Letter, why: Why, who: judging.Sender, **typed: Any) -> None:
         "text": signing.words_now(letter, typed["locale"]),
         "consent_version": consent.CURRENT,
         "consented_at": now,
+        "created_at": now,  # from when the days count of which the page speaks
         "network_tag": who.network_tag,
         "domain_tag": who.domain_tag,
         "name_tag": name_tag(typed["name"]),
@@ -85,7 +86,7 @@ def hold(letter: Letter, why: Why, who: judging.Sender, **typed: Any) -> None:
         email_tag=address_tag(typed["email"]),
         decision="",
         defaults=kept,
-        create_defaults={**kept, "why": why, "created_at": now},
+        create_defaults={**kept, "why": why},
     )
 
 

@@ -20,7 +20,18 @@ from privacy.tags import new_token, tag
 from protests import consent
 from protests.addressing import recipients
 from protests.emails import Paper, papers
-from protests.models import CONFIRM_WITHIN, RECEIPT_FOR, ConfirmationMail, Delivery, Letter, LetterText, Signature
+from protests.models import (
+    CONFIRM_WITHIN,
+    RECEIPT_FOR,
+    ConfirmationMail,
+    Delivery,
+    Hold,
+    HoldQuerySet,
+    Letter,
+    LetterText,
+    Signature,
+    Target,
+)
 
 MAIL_AGAIN_AFTER = timedelta(minutes=10)
 
@@ -45,7 +56,7 @@ class Changed(CannotConfirm):
     """The letter is not the one that the signer was shown."""
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def sign(
     letter: Letter,
     *,
@@ -158,10 +169,11 @@ def mailed_just_now(signature: Signature) -> bool:
     return signature.mails.filter(created_at__gt=timezone.now() - MAIL_AGAIN_AFTER).exists()
 
 
-def unsent(signature: Signature) -> list[Paper]:
+def unsent(signature: Signature, targets: list[Target] | None = None) -> list[Paper]:
     """Return the letters that confirming would send: none to a target that has, or may have, one of this signer."""
     left = _left(signature)
-    targets = recipients(signature.letter, signature.country)
+    if targets is None:
+        targets = recipients(signature.letter, signature.country)
     return papers(signature, [target for target in targets if target.pk not in left])
 
 
@@ -193,7 +205,7 @@ def confirm(signature: Signature, *, seen: str | None = None) -> None:
     targets = recipients(signature.letter, signature.country)
     if not signature.letter.is_open or not targets:
         raise Closed
-    if seen is not None and seen != fingerprint(signature, unsent(signature)):
+    if seen is not None and seen != fingerprint(signature, unsent(signature, targets)):
         raise Changed
     signature.confirmed_at, signature.withdrawn_at = timezone.now(), None
     signature.save(update_fields=["confirmed_at", "withdrawn_at"])
@@ -222,8 +234,9 @@ def withdraw(signature: Signature) -> int:
     Take the signature off the count, stop its letters that have not left and its updates; return how many letters.
 
     A letter that a worker holds is not touched. It can be done again, for one that came back to wait. If no letter
-    has left, nor may have, what was typed is deleted.
+    has left, nor may have, what was typed is deleted. What is held of the person goes in any case.
     """
+    _held(signature).delete()
     signature = _locked(signature)
     if signature.withdrawn_at is None:
         if signature.updates:
@@ -242,12 +255,25 @@ def withdraw(signature: Signature) -> int:
 
 @transaction.atomic
 def discard(signature: Signature) -> bool:
-    """Delete a signature that nobody has confirmed, on the word of the address's owner; return whether it could be."""
+    """
+    Delete a signature that nobody has confirmed, and what is held of the person, on the word of the address's owner.
+
+    Return whether it could be.
+    """
+    held = _held(signature)
     signature = _locked(signature)
     if signature.confirmed_at is not None:
         return False
+    held.delete()
     signature.delete()
     return True
+
+
+def _held(signature: Signature) -> HoldQuerySet:
+    """Return, locked, what was typed with the address and held. Call it first: protests.holding locks in this order."""
+    mine = Hold.objects.filter(letter=signature.letter_id, email_tag=signature.email_tag)
+    pks = list(mine.select_for_update().order_by("pk").values_list("pk", flat=True))
+    return Hold.objects.filter(pk__in=pks)
 
 
 def _locked(signature: Signature) -> Signature:

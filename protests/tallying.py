@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from protests.models import Letter, Signature, Tally
@@ -16,7 +16,8 @@ def tally() -> int:
     Count the signatures that stand under each letter, and return of how many letters the count changed.
 
     Each time all of them, from an index that holds nothing else: a count that somehow went wrong is right the next
-    time. The moment before counting is noted, so that a slow count never overwrites a later one.
+    time. The moment before counting is noted, so that a slow count never overwrites a later one. One that is well ahead
+    of now is none: the clock was wrong.
     """
     started = timezone.now()
     counted = dict(Signature.objects.counted().order_by().values_list("letter").annotate(Count("pk")))
@@ -25,10 +26,12 @@ def tally() -> int:
     new = [Tally(letter_id=pk, signed=counted.get(pk, 0), counted_at=started) for pk in letters - tallies.keys()]
     Tally.objects.bulk_create(new, ignore_conflicts=True)
     changed = {pk: counted.get(pk, 0) for pk, known in tallies.items() if known.signed != counted.get(pk, 0)}
-    before = Tally.objects.filter(counted_at__lt=started)
+    before = Tally.objects.filter(Q(counted_at__lt=started) | Q(counted_at__gt=started + CONFIRMED_EVERY))
     for pk, signed in changed.items():
         before.filter(pk=pk).update(signed=signed, counted_at=started)
-    aged = [pk for pk, known in tallies.items() if known.counted_at < started - CONFIRMED_EVERY and pk not in changed]
+    aged = [
+        pk for pk, known in tallies.items() if abs(known.counted_at - started) > CONFIRMED_EVERY and pk not in changed
+    ]
     if aged:
         before.filter(pk__in=aged).update(counted_at=started)
     return len(new) + len(changed)

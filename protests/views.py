@@ -16,6 +16,7 @@ from campaign.cacheable import cacheable
 from campaign.cacheable import country as country_code
 from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless
 from campaign.countries import country_name
+from campaign.editions import remembered
 from campaign.previewing import is_preview
 from limits.asking import proof_page
 from limits.judging import sender
@@ -58,11 +59,12 @@ def letters(request: HttpRequest) -> HttpResponse:
 @cacheable(country=country_code)
 def letter(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the letter and its form; take the form, to preview or to sign."""
-    found = _letter(request, slug)
     if request.method != "POST":
+        found = _letter(request, slug)
         country = _country(request)
         form = SigningForm(letter=found, initial={"country": country})
         return _letter_page(request, found, form, country=country)
+    found = _letter_to_sign(request, slug)
     if not found.is_open:
         return _letter_page(request, found, SigningForm(letter=found), status=400)
     preview = "preview" in request.POST
@@ -79,8 +81,7 @@ def _taken(request: HttpRequest, letter: Letter, form: SigningForm) -> HttpRespo
     given = {name: value for name, value in form.cleaned_data.items() if name != "consent_letter"}
     verdict = holding.take(letter, sender(request, given["email"]), **given, locale=get_language() or "")
     if verdict.ask:
-        names = [name for name in form.fields if name in request.POST]
-        return proof_page(request, "protests/prove.html", names, letter=letter)
+        return proof_page(request, "protests/prove.html", f"{letter.get_absolute_url()}#sign", form.fields)
     context = {"letter": letter, "email": given["email"], "days": CONFIRM_WITHIN.days, "mails": MAILS_A_DAY}
     if verdict.hold:
         context |= {"why": holding.TOLD[verdict.hold], "days": HELD_FOR.days}
@@ -95,6 +96,13 @@ def _letter(request: HttpRequest, slug: str) -> Letter:
     if not found.translations.all() or not (is_preview(request, Letter) or found.is_published):
         raise Http404
     return found
+
+
+def _letter_to_sign(request: HttpRequest, slug: str) -> Letter:
+    """Return a letter for a post, of which thousands may come while it stays the same."""
+    if "preview" in request.GET:
+        return _letter(request, slug)
+    return remembered(request, ("letter", slug, get_language()), lambda: _letter(request, slug))
 
 
 def _kept_private(request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -260,7 +268,8 @@ def confirm(request: HttpRequest, signature: Signature, code: str) -> HttpRespon
 def _confirm_page(
     request: HttpRequest, signature: Signature, code: str, *, changed: bool = False, status: int = 200
 ) -> HttpResponse:
-    unsent = signing.unsent(signature)
+    targets = addressing.recipients(signature.letter, signature.country)
+    unsent = signing.unsent(signature, targets)
     context = {
         "signature": signature,
         "letter": signature.letter,
@@ -269,7 +278,7 @@ def _confirm_page(
         "lapsed": signature.confirmed_at is None and signing.has_lapsed(signature),
         "unsent": unsent,
         "seen": signing.fingerprint(signature, unsent),
-        "targets": addressing.recipients(signature.letter, signature.country),
+        "targets": targets,
         "days": CONFIRM_WITHIN.days,
     }
     return render(request, "protests/confirm.html", context, status=status)

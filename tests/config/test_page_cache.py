@@ -145,6 +145,12 @@ class TestWhatIsKept:
         assert not site.is_kept(path)
         assert "public" not in site.get(path).headers.get("Cache-Control", "")
 
+    def test_whether_the_process_lives_is_answered_without_asking_for_the_edition(
+        self, site, django_assert_num_queries
+    ):
+        with django_assert_num_queries(0):
+            assert site.get("/healthz").status == 200
+
     def test_a_page_with_a_mailed_secret_is_never_kept(self, site):
         token = new_token()
         ConfirmationMailFactory(token=token, token_hash=tag("token", token))
@@ -345,6 +351,12 @@ class TestChanges:
         assert site.get("/letters/free-her/").status == 404
         assert caches["pages"].get("/letters/free-her/") is None
 
+    def test_what_is_taken_back_is_not_shown_when_nothing_can_be_made_in_its_place(self, site, letter, monkeypatch):
+        site.get("/letters/free-her/")
+        editions.new_edition()
+        monkeypatch.setattr(page_cache, "_ask", lambda *_: page_cache.Answer("503 Service Unavailable", [], b""))
+        assert site.get("/letters/free-her/").status == 503
+
     def test_a_change_while_a_page_is_made_is_not_lost(self, site, letter, monkeypatch):
         ask = page_cache._ask
 
@@ -396,6 +408,17 @@ class TestManyAtOnce:
             slow.answers.set()
         assert late == [b"page 2"]
         assert slow.made == 2
+
+    def test_while_one_makes_a_new_edition_the_others_wait_and_see_nothing_that_was_taken_back(self, slow):
+        slow.answers.set()
+        assert slow.get() == b"page 1"
+        assert slow.asked.acquire(timeout=5)
+        slow.answers.clear()
+        slow.cache._edition._known += 1
+        with slow.readers(6) as replies:
+            assert slow.asked.acquire(timeout=5)
+            slow.answers.set()
+        assert replies == [b"page 2"] * 6
 
     def test_a_page_that_cannot_be_made_is_shown_as_it_was(self, slow, settings):
         slow.answers.set()

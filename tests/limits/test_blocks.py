@@ -40,6 +40,18 @@ def test_a_network_is_written_in_one_way():
         Block(network="192.0.2.0/99", reason="Flood").full_clean()
 
 
+def test_an_ipv4_network_in_the_spelling_of_ipv6_is_that_network():
+    for typed, plain in {
+        "::ffff:192.0.2.0/120": "192.0.2.0/24",
+        "::ffff:192.0.2.1": "192.0.2.1/32",
+        "::/0": "::/0",
+        "::ffff:0:0/90": "::ffc0:0:0/90",
+    }.items():
+        block = Block(network=typed, reason="Flood")
+        block.full_clean()
+        assert block.network == plain
+
+
 def test_it_ends_and_is_forgotten():
     Block.objects.create(domain="example.org", reason="Flood")
 

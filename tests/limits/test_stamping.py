@@ -21,6 +21,10 @@ def test_one_that_is_too_old_says_nothing():
     assert age(stamp(time.time() - LASTS.total_seconds() - SLICE)) is None
 
 
+def test_one_from_a_time_to_come_says_nothing_rather_than_that_somebody_was_too_fast():
+    assert age(stamp(time.time() + 3600)) is None
+
+
 @pytest.mark.parametrize(
     "forged",
     [

@@ -2,6 +2,7 @@ import html
 import json
 import re
 import time
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -21,7 +22,7 @@ from privacy.purging import purge
 from privacy.tags import tag
 from protests import holding, signing
 from protests.models import ConfirmationMail, Hold, Letter, Signature
-from tests.factories import HoldFactory, LetterFactory, OrganiserFactory
+from tests.factories import HoldFactory, LetterFactory, LetterTextFactory, OrganiserFactory
 from tests.limits.solving import solve
 from tests.threads import at_once
 
@@ -189,6 +190,13 @@ class TestSignals:
         assert not Post.objects.exists()
         assert is_mailed(post(stamp=forged, altcha=solve(proving.challenge())))
 
+    def test_nobody_is_called_too_fast_because_a_clock_of_ours_was_wrong(self, post, settings):
+        settings.FORM_SECONDS = 2
+        ahead = stamp(time.time() + 3600)
+
+        assert is_asked(post(stamp=ahead))
+        assert is_mailed(post(stamp=ahead, altcha=solve(proving.challenge())))
+
     def test_the_stamp_is_the_same_for_all_readers_and_kept_when_the_form_comes_back(self, client, letter, posted):
         with time_machine.travel(1_900_000_001, tick=False):
             one = client.get(PAGE).content
@@ -286,6 +294,27 @@ class TestHolding:
         held = Hold.objects.order_by("pk").first()
         assert Hold.objects.count() == 2
         assert (held.name, held.why) == ("Second", Why.TRAP)
+
+    def test_who_posts_again_is_told_the_truth_about_the_thirty_days(self, post):
+        with time_machine.travel(timezone.now() - timedelta(days=29), tick=False):
+            post(homepage="x", stamp=stamp(time.time() - 60))
+        assert "within 30 days" in text_of(post(homepage="x"))
+
+        with later(days=29):
+            purge()
+        assert Hold.objects.count() == 1
+
+    @pytest.mark.parametrize("act", [signing.discard, signing.withdraw])
+    def test_who_deletes_or_withdraws_what_was_typed_leaves_nothing_held(self, post, organiser, act):
+        post(homepage="x")
+        post()
+        post(1, homepage="x")
+        signature = Signature.objects.get()
+        if act is signing.withdraw:
+            signing.confirm(signature)
+        act(signature)
+
+        assert [held.email for held in Hold.objects.all()] == ["nora1@riseup.net"]
 
     def test_it_is_forgotten_after_thirty_days_and_decided_ones_after_seven(self, organiser):
         waiting, refused = HoldFactory(), HoldFactory()
@@ -471,6 +500,27 @@ class TestAtTheSameTime:
 
         assert sum(map(is_mailed, answers)) == Signature.objects.count() == 1
         assert sum(map(is_asked, answers)) == 5
+
+    @pytest.mark.django_db(transaction=True)
+    def test_who_takes_releases_back_and_who_deletes_do_not_lock_each_other_out(self, letter, organiser):
+        text = LetterTextFactory(letter=letter)
+        for number in range(20):
+            HoldFactory(text=text, email=f"held{number}@example.org")
+        holding.release(Hold.objects.all(), organiser)
+        newest_first = list(Signature.objects.order_by("-pk"))
+
+        def act(number):
+            if number % 2:
+                holding.undo(Hold.objects.all())
+                return
+            for signature in newest_first:
+                with suppress(Signature.DoesNotExist):
+                    signing.discard(signature)
+
+        at_once(4, act)
+
+        assert not Signature.objects.exists()
+        assert not Hold.objects.exclude(decision="").exists()
 
     @pytest.mark.django_db(transaction=True)
     def test_two_organisers_release_each_once(self, letter, organiser):

@@ -64,6 +64,22 @@ def test_a_slow_count_does_not_overwrite_a_later_one(text):
     assert Tally.objects.get().signed == 7
 
 
+def test_a_clock_that_was_wrong_and_is_set_back_does_not_stop_the_count(text):
+    with time_machine.travel(timezone.now() + timedelta(days=1), tick=False):
+        tally()
+    SignatureFactory(text=text, confirmed=True)
+    tally()
+    assert counts() == {"a": 1}
+    assert Tally.objects.get().counted_at <= timezone.now()
+
+
+def test_nor_where_the_number_stays(text):
+    with time_machine.travel(timezone.now() + timedelta(days=1), tick=False):
+        tally()
+    tally()
+    assert Tally.objects.get().counted_at <= timezone.now()
+
+
 def test_it_writes_nothing_where_nothing_changed_but_once_a_minute_that_it_still_stands(text):
     with time_machine.travel(timezone.now(), tick=False) as clock:
         tally()

@@ -36,7 +36,6 @@ class Command(BaseCommand):
             sys.exit(130)
         self.stdout.write(throughput.table(result))
         write(json, result)
-        self.stdout.write(f"\nThe same in {json}")
 
     def say(self, line: str) -> None:
         self.stderr.write(line)
