@@ -24,7 +24,7 @@ from bench.stage import stage
 # What each one does is in bench/drills.py. To add one: write it there under its name, and name it here.
 # Those of signing are in bench/signing_drills.py.
 SIGNING = ("races", "greatday", "restart", "broker")
-DRILLS = ("kills", "down", "slow", "refused", "busy", "forged", "clock", "dkim", "week", *SIGNING)
+DRILLS = ("kills", "down", "slow", "refused", "busy", "forged", "clock", "dkim", "week", "mailing", *SIGNING)
 HEAD = ("drill", "letters", "lost", "twice", "in doubt", "by kills", "by drops", "settled", "passed")
 
 

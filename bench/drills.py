@@ -1,5 +1,6 @@
 """The drills themselves. Each is a function that takes a Play, and notes in it what does not hold."""
 
+import os
 import random
 import signal
 import smtplib
@@ -30,6 +31,10 @@ from bench.forging import forgeries
 from bench.judging import UNSETTLED, judge
 from bench.recording import Manners, RecordingSink
 from bench.stage import PROCESSES, Overdue, Running, Stage, patiently
+from campaign import mailing as mailings
+from campaign import subscribing
+from campaign.models import Mailing, MailingCopy, Subscriber
+from config.celery import app as celery_app
 from limits.stamping import stamp
 from outbox import tasks
 from outbox.bounces import address_for
@@ -37,12 +42,13 @@ from outbox.dkim_signing import load
 from outbox.models import State, queues
 from privacy.addresses import address_tag
 from protests.models import Addressee, Delivery, Letter, Signature, Target
-from tests.factories import AddresseeFactory, LetterTextFactory, TargetFactory
+from tests.factories import AddresseeFactory, LetterTextFactory, OrganiserFactory, TargetFactory, UpdateFactory
 from tests.outbox import returned
 from tests.sinks import free_port
 
 TARGETS = 20
 KILLS = 100
+SUBSCRIBERS = int(os.environ.get("DRILL_SUBSCRIBERS", "20000"))
 # Signing must not be slower than this while mail is stuck. The aim is 1.1; the rest is for a noisy machine.
 SLOWER = 1.25
 SIGN_EVERY = 0.2  # seconds
@@ -573,3 +579,72 @@ def week(now: Play) -> None:
     now.remark(f"a day: {per_day}; outside its hours: {found['outside_hours']}")
     now.must(found["ok"], "not as many each day as the cap allows, or outside the hours, or not each once")
     now.must(not (found["lost"] or found["twice"] or found["in_doubt"]), f"lost, twice or in doubt: {found}")
+
+
+@drill(seconds=900)
+def mailing(now: Play) -> None:
+    """A mailing to SUBSCRIBERS; the worker killed twice while it writes the copies, three times while it sends them."""
+    addresses = [f"reader-{number}@example.org" for number in range(SUBSCRIBERS)]
+    confirmed = {"confirmed_at": timezone.now(), "consented_at": timezone.now(), "consent_version": "drill"}
+    subscribers = Subscriber.objects.bulk_create(
+        [Subscriber(email=email, email_tag=address_tag(email), language="en", **confirmed) for email in addresses],
+        batch_size=1000,
+    )
+    made = Mailing.objects.create(update=UpdateFactory(), created_by=OrganiserFactory())
+    now.behave(rate=max(SUBSCRIBERS / 50, 20))
+    now.stage.start_beat()
+    worker = now.stage.start_worker(OUTBOX_LEASE_SECONDS="5", OUTBOX_SMTP_TIMEOUT_SECONDS="4")
+    now.stage.wait(_answers, "the worker did not start")
+    left_before = subscribers[:: SUBSCRIBERS // 10]
+    mailings.approve(made, OrganiserFactory(), mailings.fingerprint(mailings.texts(made)))
+    for subscriber in left_before:
+        subscribing.unsubscribe(subscriber)
+    writing = [_killed_at(now, worker, MailingCopy.objects.count, SUBSCRIBERS * share // 100) for share in (10, 40)]
+
+    def taken() -> int:
+        return len(now.sink.read().taken)
+
+    sending = [_killed_at(now, worker, taken, SUBSCRIBERS * share // 100) for share in (20, 45, 70)]
+    now.last_fault = time.monotonic()
+    now.killed = len(writing + sending) * PROCESSES
+    now.stage.wait(lambda: Mailing.objects.get().enqueued_at is not None, "not all copies were written")
+    now.settle()
+    again, arrived = _as_the_record_says(now)
+    now.settle()
+    now.written = set(MailingCopy.objects.exclude(state=State.CANCELLED).values_list("message_id", flat=True))
+    now.refused = set(MailingCopy.objects.filter(state=State.CANCELLED).values_list("message_id", flat=True))
+    got = now.sink.read().to
+    left = {addresses[number] for number in range(0, SUBSCRIBERS, SUBSCRIBERS // 10)}
+    missing = len(set(addresses) - left - got.keys())
+    now.must(not missing, f"{missing} subscribers did not get it")
+    now.must(max(got.values()) == 1, "a subscriber got it twice")
+    now.must(sending[-1] < SUBSCRIBERS - len(left), "the copies were out before the last kill")
+    now.remark(
+        f"the worker was killed with {writing} copies in the table and {sending} mails taken; {len(got):,} of "
+        f"{SUBSCRIBERS:,} subscribers got one mail each, none two; {len(left)} left after the approval, of whom "
+        f"{len(left & got.keys())} got it all the same"
+    )
+    now.remark(
+        f"{again + arrived} copies were in doubt after the kills; the mail server's record has {arrived} of them, and "
+        f"{again} were sent again on a person's word"
+    )
+
+
+def _as_the_record_says(now: Play) -> tuple[int, int]:
+    """Do what an organiser does with copies in doubt: send again what the mail server's record does not have."""
+    known = now.sink.read().taken.keys()
+    arrived = MailingCopy.objects.filter(message_id__in=known).settle_as_accepted()
+    again = MailingCopy.objects.in_doubt().send_again()
+    return again, arrived
+
+
+def _answers() -> bool:
+    return bool(celery_app.control.ping(timeout=0.5))
+
+
+def _killed_at(now: Play, worker: Running, so_far: Callable[[], int], at: int) -> int:
+    """Kill the worker once `so_far()` is `at`; return what it was then."""
+    now.stage.wait(lambda: patiently(so_far) >= at, f"there were never {at}")
+    worker.kill()
+    now.say(f"killed at {at}")
+    return so_far()

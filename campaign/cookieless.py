@@ -48,18 +48,15 @@ def _is_a_form(request: HttpRequest) -> bool:
     return request.content_type in kinds or request.META.get("CONTENT_LENGTH") in {None, "", "0"}
 
 
-def cookieless(view: View) -> View:
+def from_anywhere(view: View) -> View:
     """
-    Let a public view take POST without Django's CSRF cookie.
+    Let a public view take POST without Django's CSRF cookie, whoever sends it: a mail provider for its reader, too.
 
-    A visitor has no session that another site could ride on; what a form starts is confirmed by mail. Posts that
-    another site's page sends are refused all the same.
+    Only for what nobody can ask for who does not know a mailed secret.
     """
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.method == "POST" and is_from_another_site(request):
-            return render(request, "campaign/other_site.html", status=403)
         if request.method == "POST" and not _is_a_form(request):
             return render(request, "400.html", status=415)
         if request.method == "POST" and not _is_readable(request):
@@ -67,3 +64,29 @@ def cookieless(view: View) -> View:
         return view(request, *args, **kwargs)
 
     return csrf_exempt(wrapped)
+
+
+def cookieless(view: View) -> View:
+    """
+    Let a public view take POST without Django's CSRF cookie.
+
+    A visitor has no session that another site could ride on; what a form starts is confirmed by mail. Posts that
+    another site's page sends are refused all the same.
+    """
+    taken = from_anywhere(view)
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST" and is_from_another_site(request):
+            return render(request, "campaign/other_site.html", status=403)
+        return taken(request, *args, **kwargs)
+
+    return csrf_exempt(wrapped)
+
+
+def behind_a_mailed_link(response: HttpResponse) -> HttpResponse:
+    """Keep a page with a mailed secret in its address out of caches, search engines and referrers."""
+    response["Cache-Control"] = "private, no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    response["X-Robots-Tag"] = "noindex"
+    return response

@@ -24,6 +24,7 @@ COUNTED_FROM = {
     "confirmed_at": _("after you confirmed it"),
     "closed_at": _("after the letter is closed"),
     "expires_at": _("after its end"),
+    "unsubscribed_at": _("after you unsubscribe, at the latest"),
 }
 
 

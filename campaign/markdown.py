@@ -1,16 +1,19 @@
-"""Organisers' Markdown, as HTML that can do no harm on any page."""
+"""Organisers' Markdown, as HTML that can do no harm on any page, and as plain text for mails."""
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import nh3
+from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from markdown_it.tree import SyntaxTreeNode
 
 # Classes, ids and styles are left out: what organisers write gets its looks from the page that shows it.
 _TAGS = {
@@ -56,3 +59,70 @@ def render(text: str) -> SafeString:
         "link_rel": "nofollow noopener",
     }
     return mark_safe(nh3.clean(_parser().render(text), **options))  # noqa: S308 - nh3 has just sanitised it
+
+
+def plain(text: str) -> str:
+    """Return `text` as it reads in a plain-text mail: a line a paragraph, and each link with its whole address."""
+    return _blocks(SyntaxTreeNode(_parser().parse(text)).children)
+
+
+def _blocks(nodes: Sequence[SyntaxTreeNode]) -> str:
+    return "\n\n".join(filter(None, map(_block, nodes)))
+
+
+def _block(node: SyntaxTreeNode) -> str:
+    match node.type:
+        case "paragraph":
+            words = _inline(node)
+        case "heading":
+            words = _inline(node)
+            words += f"\n{'-' * min(len(words), 40)}" if words else ""
+        case "bullet_list":
+            words = "\n".join(f"- {_indented(item)}" for item in node.children)
+        case "ordered_list":
+            first = int(node.attrGet("start") or 1)
+            words = "\n".join(f"{number}. {_indented(item)}" for number, item in enumerate(node.children, first))
+        case "blockquote":
+            words = "\n".join(f"> {line}".rstrip() for line in _blocks(node.children).split("\n"))
+        case "code_block" | "fence":
+            words = "\n".join(f"    {line}" for line in node.content.rstrip("\n").split("\n"))
+        case "table":
+            rows = [row for part in node.children for row in part.children]
+            words = "\n".join(" | ".join(map(_inline, row.children)) for row in rows)
+        case "hr":
+            words = "* * *"
+        case _:
+            words = _blocks(node.children)
+    return words
+
+
+def _indented(item: SyntaxTreeNode) -> str:
+    return re.sub(r"\n(?!\n)", "\n  ", _blocks(item.children))
+
+
+def _inline(node: SyntaxTreeNode) -> str:
+    inner = "".join(map(_inline, node.children))
+    match node.type:
+        case "text" | "code_inline":
+            inner = node.content
+        case "softbreak":
+            inner = " "
+        case "hardbreak":
+            inner = "\n"
+        case "image":
+            inner = _with_address(node.content, str(node.attrGet("src") or ""))
+        case "link":
+            inner = _with_address(inner, str(node.attrGet("href") or ""))
+        case "strong":
+            inner = f"*{inner}*"
+    return inner
+
+
+def _with_address(words: str, address: str) -> str:
+    """Return the words of a link with where it leads, if that is anywhere for who reads a mail."""
+    if address.startswith("/"):
+        address = settings.BASE_URL + address
+    scheme, _colon, rest = address.partition(":")
+    if scheme.lower() not in _SCHEMES or words in {address, rest}:
+        return words
+    return f"{words} ({rest if scheme.lower() == 'mailto' else address})".strip()

@@ -15,5 +15,8 @@ urlpatterns = [
     path("updates/<slug:slug>/", views.update, name="update"),
     path("messages/", views.messages_of_support, name="messages"),
     path("documents/<slug:slug>/", views.document, name="document"),
+    path("subscribe/", views.subscribe, name="subscribe"),
+    path("subscribe/<str:token>/", views.subscription, name="subscription"),
+    path("unsubscribe/<str:token>/", views.unsubscribe, name="unsubscribe"),
     path("privacy/", views.privacy, name="privacy"),
 ]

@@ -1,19 +1,38 @@
-"""The public pages that tell of the campaign. They read, and leave no trace of the reader."""
+"""The public pages that tell of the campaign, which leave no trace of the reader, and those of its subscribers."""
 
 from typing import Any
 
+from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.cache import patch_cache_control
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from campaign import keeping
+from campaign import keeping, subscribing
 from campaign.cacheable import cacheable, page_number
-from campaign.models import Activist, Document, MessageOfSupport, PublishedQuerySet, Strike, Update
+from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless, from_anywhere
+from campaign.forms import ChoicesForm, SubscribeForm
+from campaign.models import (
+    CONFIRM_WITHIN,
+    Activist,
+    Document,
+    MessageOfSupport,
+    PublishedQuerySet,
+    Strike,
+    Subscriber,
+    SubscriptionMail,
+    Update,
+)
 from campaign.previewing import is_preview
 from campaign.searching import named
+from limits.asking import proof_page
+from limits.judging import sender
+from outbox.capping import MAILS_A_DAY
+from privacy.tags import tag
 
 NEWEST = 5
 UPDATES_PER_PAGE = 20
@@ -129,3 +148,95 @@ def document(request: HttpRequest, slug: str) -> HttpResponse:
 @cacheable()
 def privacy(request: HttpRequest) -> HttpResponse:
     return render(request, "campaign/privacy.html", {"kept": keeping.kept()})
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+@cacheable()
+def subscribe(request: HttpRequest) -> HttpResponse:
+    """Show the form for updates by e-mail, and take it."""
+    form = SubscribeForm(request.POST if request.method == "POST" else None)
+    if not form.is_bound:
+        return render(request, "campaign/subscribe.html", {"form": form})
+    if not form.is_valid():
+        return render(request, "campaign/subscribe.html", {"form": form}, status=400)
+    email = form.cleaned_data["email"]
+    verdict = subscribing.take(sender(request, email), email=email, **form.choices())
+    if verdict.ask:
+        return proof_page(request, "campaign/prove.html", reverse("campaign:subscribe"), form.fields)
+    context: dict[str, Any] = {"email": email, "days": CONFIRM_WITHIN.days, "mails": MAILS_A_DAY}
+    if verdict.hold:
+        return render(request, "campaign/not_now.html", {"why": subscribing.TOLD[verdict.hold]}, status=429)
+    return render(request, "campaign/subscribe_mailed.html", context)
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+def subscription(request: HttpRequest, token: str) -> HttpResponse:
+    """Ask the owner of the address to confirm, then show what they get. Reading the page changes nothing."""
+    mails = SubscriptionMail.objects.select_related("subscriber")
+    mail = mails.filter(token_hash=tag("token", token), expires_at__gt=timezone.now()).first()
+    try:
+        if mail is None:
+            raise Subscriber.DoesNotExist
+        return behind_a_mailed_link(_subscription(request, mail.subscriber, token))
+    except Subscriber.DoesNotExist:
+        return behind_a_mailed_link(render(request, "campaign/subscription_unknown.html", status=404))
+
+
+def _subscription(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
+    here = SeeOther(reverse("campaign:subscription", args=[token]))
+    initial = {"language": subscriber.language, "strikes": subscriber.strikes.all()}
+    form = ChoicesForm(initial=initial)
+    action = request.POST.get("action", "") if request.method == "POST" else None
+    match action:
+        case None:
+            pass
+        case "confirm":
+            try:
+                subscribing.confirm(subscriber)
+                return here
+            except subscribing.TooLate:
+                pass  # the page says so
+        case "delete":
+            if subscribing.discard(subscriber):
+                return render(request, "campaign/subscription_deleted.html")
+            return here
+        case "change":
+            form = ChoicesForm(request.POST)
+            if form.is_valid():
+                subscribing.change(subscriber, **form.choices())
+                return here
+        case _:
+            raise BadRequest
+    context = {
+        "subscriber": subscriber,
+        "token": token,
+        "form": form,
+        "days": CONFIRM_WITHIN.days,
+        "lapsed": subscriber.confirmed_at is None and subscribing.has_lapsed(subscriber),
+        "leave": reverse("campaign:unsubscribe", args=[subscribing.unsubscribe_token(subscriber.pk)]),
+    }
+    return render(request, "campaign/subscription.html", context, status=400 if action else 200)
+
+
+@from_anywhere
+@require_http_methods(["GET", "HEAD", "POST"])
+def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+    """
+    Show the button with which a subscriber leaves; take it, or what a mail program sends for its reader (RFC 8058).
+
+    Reading the page changes nothing: mail scanners open links.
+    """
+    subscriber = subscribing.of_token(token)
+    if subscriber is None:
+        return behind_a_mailed_link(render(request, "campaign/subscription_unknown.html", status=404))
+    if request.method == "POST":
+        one_click = request.POST.get("List-Unsubscribe") == "One-Click"
+        if not one_click and request.POST.get("action") != "unsubscribe":
+            raise BadRequest
+        subscribing.unsubscribe(subscriber)
+        if not one_click:
+            return behind_a_mailed_link(SeeOther(request.path))
+        subscriber.refresh_from_db()
+    return behind_a_mailed_link(render(request, "campaign/unsubscribe.html", {"subscriber": subscriber}))

@@ -246,6 +246,11 @@ CELERY_BEAT_SCHEDULE = {
     "tally": {"task": "protests.tasks.tally", "schedule": TALLY_SECONDS, "options": {"expires": TALLY_SECONDS + 10}},
     "remind-donors": {"task": "donations.tasks.remind", "schedule": 3600, "options": {"expires": 3600}},
     "import-statements": {"task": "donations.tasks.import_statements", "schedule": 60, "options": {"expires": 60}},
+    "enqueue-mailings": {
+        "task": "campaign.tasks.enqueue_mailings",
+        "schedule": OUTBOX_SWEEP_SECONDS,
+        "options": {"expires": OUTBOX_SWEEP_SECONDS},
+    },
     "heartbeat": {"task": "outbox.tasks.heartbeat", "schedule": 30, "options": {"expires": 120}},
     "purge": {"task": "privacy.tasks.purge", "schedule": 24 * 3600},
 }

@@ -27,14 +27,13 @@ TOLD = {
 
 def proof_page(request: HttpRequest, template: str, action: str, fields: Iterable[str], **context: Any) -> HttpResponse:
     """
-    Ask for proof of work, with the posted form filled in; or, without JavaScript, to be held instead.
+    Ask for proof of work, with the posted form filled in; or, without JavaScript, for what goes without it.
 
     `template` extends limits/prove.html; `action` is where the form goes, `fields` are the names of what it holds.
     """
-    names = [*fields, "stamp"]
     context |= {
         "action": action,
-        "typed": [(name, request.POST[name]) for name in names if name in request.POST],
+        "typed": [(name, value) for name in (*fields, "stamp") for value in request.POST.getlist(name)],
         "challenge": json.dumps(proving.challenge()),
     }
     response = render(request, template, context)

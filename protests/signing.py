@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from campaign import subscribing
 from outbox import capping
 from outbox.models import State
 from outbox.tasks import send
@@ -189,6 +190,8 @@ def confirm(signature: Signature, *, seen: str | None = None) -> None:
     """
     Count the signature and write one delivery for each recipient that has none of this signer yet.
 
+    Who agreed to get updates is subscribed to them.
+
     `seen` is the fingerprint of what the signer was shown, None where that is not known. Doing it twice does no harm.
     Raises TooLate, Forgotten, Closed or Changed, and Signature.DoesNotExist where it was deleted meanwhile.
     """
@@ -211,7 +214,13 @@ def confirm(signature: Signature, *, seen: str | None = None) -> None:
     Delivery.objects.bulk_create(
         [Delivery(signature=signature, target=target) for target in targets], ignore_conflicts=True
     )
+    if signature.updates:
+        subscribing.agree(signature.email, signature.locale, _agreement(signature))
     send.delay_on_commit(Delivery._meta.label_lower)
+
+
+def _agreement(signature: Signature) -> subscribing.Agreement:
+    return subscribing.Agreement(signature.letter.strike, signature.consent_version, signature.consented_at)
 
 
 def has_lapsed(signature: Signature) -> bool:
@@ -230,6 +239,10 @@ def withdraw(signature: Signature) -> int:
     _held(signature).delete()
     signature = _locked(signature)
     if signature.withdrawn_at is None:
+        if signature.updates:
+            others = Signature.objects.counted().filter(email_tag=signature.email_tag, updates=True)
+            still = others.exclude(pk=signature.pk).select_related("letter__strike").order_by("consented_at")
+            subscribing.take_back(signature.email_tag, [_agreement(other) for other in still])
         signature.withdrawn_at, signature.updates = timezone.now(), False
     stopped = Delivery.objects.filter(signature=signature).cancel()
     if not _left(signature):

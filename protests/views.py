@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campaign.cacheable import cacheable
 from campaign.cacheable import country as country_code
-from campaign.cookieless import SeeOther, cookieless
+from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless
 from campaign.countries import country_name
 from campaign.editions import remembered
 from campaign.previewing import is_preview
@@ -241,10 +241,7 @@ def secret(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             response = view(request, mail.signature, code)
         except Signature.DoesNotExist:
             response = render(request, "protests/link_unknown.html", status=404)
-        response["Cache-Control"] = "private, no-store"
-        response["Referrer-Policy"] = "no-referrer"
-        response["X-Robots-Tag"] = "noindex"
-        return response
+        return behind_a_mailed_link(response)
 
     return wrapped
 

@@ -91,6 +91,38 @@ class UpdateFactory(DjangoModelFactory):
     published_at = LONG_AGO
 
 
+class SubscriberFactory(DjangoModelFactory):
+    """A subscriber who has confirmed; `unconfirmed=True` is one who has not."""
+
+    class Meta:
+        model = campaign.Subscriber
+        skip_postgeneration_save = True
+
+    class Params:
+        unconfirmed = factory.Trait(confirmed_at=None)
+
+    email = Sequence("reader-{}@example.org".format)
+    email_tag = LazyAttribute(lambda subscriber: address_tag(subscriber.email))
+    language = "en"
+    consent_version = "test"
+    consented_at = LazyFunction(timezone.now)
+    confirmed_at = LazyFunction(timezone.now)
+
+    @factory.post_generation
+    def strikes(self, create, extracted, **kwargs):
+        self.strikes.set(extracted or ())
+
+
+class SubscriptionMailFactory(DjangoModelFactory):
+    class Meta:
+        model = campaign.SubscriptionMail
+
+    subscriber = SubFactory(SubscriberFactory)
+    token = LazyFunction(new_token)
+    token_hash = LazyAttribute(lambda mail: tag("token", mail.token))
+    expires_at = LazyFunction(lambda: timezone.now() + campaign.LINK_FOR)
+
+
 class LetterFactory(DjangoModelFactory):
     class Meta:
         model = protests.Letter

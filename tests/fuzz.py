@@ -57,6 +57,9 @@ FIELDS = [
         "fund",
         "action",
         "sure",
+        "language",
+        "strikes",
+        "List-Unsubscribe",
         "q",
         "page",
         "to",
@@ -84,6 +87,7 @@ PLEDGE = {
     "display": "public",
     "consent": "on",
 }
+SUBSCRIPTION = {"email": "nora@example.org", "language": "en", "consent": "on"}
 VALUES = [
     *(
         "",
@@ -92,6 +96,9 @@ VALUES = [
         "confirm",
         "withdraw",
         "delete",
+        "change",
+        "unsubscribe",
+        "One-Click",
         "DE",
         "XX",
         "public",
@@ -197,7 +204,7 @@ def paths(draw, site):
 @st.composite
 def fields(draw):
     """Return a form's fields, in order: a good form, with some of it spoilt, doubled or missing."""
-    given = dict(draw(st.sampled_from([LETTER, LETTER, PLEDGE, PLEDGE, {}])))
+    given = dict(draw(st.sampled_from([LETTER, LETTER, PLEDGE, PLEDGE, SUBSCRIPTION, {}])))
     for name in draw(st.lists(st.sampled_from(FIELDS), max_size=4)):
         given[name] = draw(st.one_of(text, st.sampled_from(VALUES)))
     pairs = [(name, value.encode("utf-8", "surrogatepass")) for name, value in given.items()]
@@ -392,9 +399,10 @@ def found_at(port):
     fetched(base + letter, LETTER)
     PLEDGE["stamp"] = LETTER["stamp"]
     fetched(f"{base}/fund/pledge/", PLEDGE)
-    secret = re.compile(r"/(?:confirm|receipt|pledge)/([\w-]{20,})/")
+    fetched(f"{base}/subscribe/", {**SUBSCRIPTION, "stamp": LETTER["stamp"]})
+    secret = re.compile(r"/(?:confirm|receipt|pledge|subscribe)/([\w-]{20,})/")
     deadline = time.monotonic() + 60
-    while len(secrets := sorted({*secret.findall(fetched(f"{base}/dev/mailbox.json"))})) < 2:
+    while len(secrets := sorted({*secret.findall(fetched(f"{base}/dev/mailbox.json"))})) < 3:
         if time.monotonic() > deadline:
             raise SystemExit("The links were not mailed within a minute.")
         time.sleep(0.5)

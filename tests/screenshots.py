@@ -173,6 +173,26 @@ def pledge(page: Page, site: str) -> Iterator[str]:
     yield "appeal"
 
 
+def subscription(page: Page, site: str) -> Iterator[str]:
+    page.goto("/subscribe/")
+    yield "subscribe"
+    form = page.locator("main form[method=post]")
+    press(form)
+    yield "subscribe-errors"
+    time.sleep(3)  # nobody fills it in sooner
+    fill(form, {"email": "reader@example.org", "consent": "on"})
+    press(form)
+    yield "subscribe-mailed"
+    page.goto(mailed_link(site, "reader@example.org", "/subscribe/"))
+    yield "subscription-confirm"
+    page.locator("[value=confirm] ~ * button").click()
+    yield "subscription"
+    page.goto(str(page.locator("form[action*=unsubscribe]").get_attribute("action")))
+    yield "unsubscribe"
+    page.locator("main form button").click()
+    yield "unsubscribed"
+
+
 def admin_pages(page: Page, password: str) -> Iterator[str]:
     page.goto("/admin/")
     yield "admin-login"
@@ -185,6 +205,10 @@ def admin_pages(page: Page, password: str) -> Iterator[str]:
     page.locator("select[name=action]").select_option(index=2)
     page.locator("button[name=index]").click()
     yield "admin-confirm-action"
+    page.goto("/admin/campaign/mailing/add/")
+    page.select_option("[name=update]", index=1)
+    page.click("[name=_save]")
+    yield "admin-mailing-page"
     page.goto("/admin/")
     paths = page.locator("#content-main th a").evaluate_all("links => links.map(link => link.pathname)")
     for path in paths:
@@ -201,6 +225,7 @@ def tour(page: Page, site: str, password: str) -> Iterator[str]:
     yield from public_pages(page, site)
     yield from letter(page, site)
     yield from pledge(page, site)
+    yield from subscription(page, site)
     page.goto("/dev/mailbox/")
     yield "mailbox"
     yield from admin_pages(page, password)

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from campaign.markdown import render
+from campaign.markdown import plain, render
 
 # Each is a known way to smuggle a script or a foreign request past a filter.
 ATTACKS = [
@@ -94,3 +94,27 @@ def test_an_empty_text_is_an_empty_text():
 
 def test_other_scripts_pass_unchanged():
     assert render("Жаңаөзен *мұнайшылары*") == "<p>Жаңаөзен <em>мұнайшылары</em></p>\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "reads"),
+    [
+        ("one\ntwo", "one two"),
+        ("# Day *one*\n\nWe **stand**.", "Day one\n-------\n\nWe *stand*."),
+        ("[here](/letters/a/)", "here (http://127.0.0.1:8000/letters/a/)"),
+        ("<https://example.org/a>", "https://example.org/a"),
+        ("[write](mailto:a@example.org) <b@example.org>", "write (a@example.org) b@example.org"),
+        ("[x](#part) [y](ftp://example.org)", "x y"),
+        ("[x](javascript:alert)", "[x](javascript:alert)"),
+        ("![the square](/media/a.jpg)", "the square (http://127.0.0.1:8000/media/a.jpg)"),
+        ("- one\n- two\n  - three", "- one\n- two\n\n  - three"),
+        ("3. one\n4. two", "3. one\n4. two"),
+        ("> said\n>\n> twice", "> said\n>\n> twice"),
+        ("```\ncode\n  more\n```", "    code\n      more"),
+        ("| a | b |\n|---|---|\n| 1 | [2](/x/) |", "a | b\n1 | 2 (http://127.0.0.1:8000/x/)"),
+        ("a  \nb\n\n---\n\n<b>c</b>", "a\nb\n\n* * *\n\n<b>c</b>"),
+        ("", ""),
+    ],
+)
+def test_markdown_reads_well_as_plain_text(typed, reads):
+    assert plain(typed) == reads

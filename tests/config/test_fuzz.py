@@ -7,6 +7,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from django.urls import get_resolver
 
+from campaign import subscribing
 from config import page_cache
 from limits.stamping import stamp
 from protests.models import Signature
@@ -19,6 +20,8 @@ from tests.factories import (
     FundFactory,
     PicketFactory,
     PledgeMailFactory,
+    SubscriberFactory,
+    SubscriptionMailFactory,
     UpdateFactory,
 )
 from tests.protests.conftest import letter  # noqa: F401 - a fixture
@@ -31,7 +34,10 @@ def site(letter, monkeypatch):  # noqa: F811
     rows = [letter, letter.strike, ActivistFactory(), DocumentFactory(), UpdateFactory(), PicketFactory(), account.fund]
     confirmation = ConfirmationMailFactory(signature__letter=letter, signature__text__letter=letter)
     pledge = PledgeMailFactory(pledge__fund=FundFactory())
+    leave = subscribing.unsubscribe_token(SubscriberFactory().pk)
+    subscription = SubscriptionMailFactory(subscriber__unconfirmed=True)
     words = [*(row.slug for row in rows), confirmation.token, confirmation.token, pledge.token, pledge.token]
+    words += [subscription.token, leave]
     return fuzz.Site(fuzz.public_patterns(get_resolver().url_patterns), words)
 
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.urls import reverse
 
-from campaign.models import Strike
+from campaign.models import Strike, Subscriber, SubscriptionMail
 from donations.models import PledgeMail
 from protests.models import ConfirmationMail, Delivery, Hold, Letter, Signature
 from tests.factories import OrganiserFactory
@@ -181,6 +181,38 @@ def supporters_way(page):
     yield
     page.goto(reverse("donations:appeal"))
     yield
+    yield from subscribers_way(page)
+
+
+def subscribers_way(page):
+    page.goto("/updates/")
+    page.locator("main a", has_text="Get updates by e-mail").click()
+    yield
+    without_the_browsers_own_checks(page)
+    page.get_by_role("button", name="Subscribe").click()
+    yield
+    page.locator("[name=email]").fill("reader@example.org")
+    page.locator("[name=consent]").check()
+    page.get_by_role("button", name="Subscribe").click()
+    yield
+    page.goto(mailed_path("campaign:subscription", SubscriptionMail))
+    yield
+    page.get_by_role("button", name="Yes, send me the updates").click()
+    yield
+    page.goto(page.locator("form[action*=unsubscribe]").get_attribute("action"))
+    yield
+    page.get_by_role("button", name="Unsubscribe").click()
+    yield
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_reader_subscribes_and_leaves_and_opening_the_links_changes_nothing(visitor, javascript):
+    page = visitor(viewport=PHONE, java_script_enabled=javascript).page
+    subscribed = [Subscriber.objects.subscribed().exists() for _ in subscribers_way(page)]
+
+    assert subscribed == [False, False, False, False, True, True, False]
+    assert "You are unsubscribed" in page.inner_text("h1")
+    assert Subscriber.objects.get().email == ""
 
 
 def without_the_browsers_own_checks(page):

@@ -6,13 +6,21 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
+from campaign.models import Subscriber
 from donations import giving
 from donations.models import PledgeMail
 from outbox.models import State
 from privacy.typed import clean_address
 from protests import consent, signing
 from protests.models import Addressee, ConfirmationMail, Delivery, LetterText, Signature
-from tests.factories import AddresseeFactory, FundFactory, LetterFactory, SignatureFactory, TargetFactory
+from tests.factories import (
+    AddresseeFactory,
+    FundFactory,
+    LetterFactory,
+    SignatureFactory,
+    SubscriberFactory,
+    TargetFactory,
+)
 from tests.threads import at_once
 
 NORA = {
@@ -262,9 +270,38 @@ class TestConfirming:
         with pytest.raises(Signature.DoesNotExist):
             signing.confirm(signature)
 
+    def test_who_agreed_to_updates_is_subscribed_once_confirmed_and_nobody_else_is(self, letter):
+        signature = sign(letter)
+        confirmed(letter, email="vera@example.org", updates=False)
+        assert not Subscriber.objects.exists()
+
+        signing.confirm(signature)
+        signing.confirm(signature)
+
+        subscriber = Subscriber.objects.subscribed().get()
+        assert (subscriber.email, subscriber.consented_at) == (NORA["email"], signature.consented_at)
+        assert subscriber.consent_version == consent.CURRENT
+        assert list(subscriber.strikes.all()) == [letter.strike]
+
 
 @pytest.mark.django_db
 class TestWithdrawing:
+    def test_the_updates_that_came_with_the_signature_end_and_others_go_on(self, letter):
+        signing.withdraw(confirmed(letter))
+        assert Subscriber.objects.get().email == ""
+
+        SubscriberFactory(email=NORA["email"], consent_version="updates-1")
+        signing.withdraw(confirmed(letter))
+        assert Subscriber.objects.subscribed().get().email == NORA["email"]
+
+    def test_the_updates_that_another_signature_asked_for_go_on(self, letter):
+        other = AddresseeFactory(rule=Addressee.Rule.EVERYBODY).letter
+        first = confirmed(letter)
+        confirmed(other)
+        signing.withdraw(first)
+
+        assert list(Subscriber.objects.subscribed().get().strikes.all()) == [other.strike]
+
     def test_what_has_not_left_is_not_sent(self, letter):
         signature = confirmed(letter)
 
