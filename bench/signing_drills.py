@@ -21,11 +21,13 @@ from bench.crowd import Answer, Found, Plan, Request, Sending, get, percentile, 
 from bench.drills import Play, drill, letter_to_sign, states
 from bench.people import MAILED, confirmable, form, headers, written
 from bench.stage import PROCESSES, patiently
+from campaign.models import Subscriber
+from campaign.subscribing import unsubscribe_token
 from limits.stamping import stamp
 from privacy.addresses import address_tag
 from protests import tallying
 from protests.models import ConfirmationMail, Delivery, Hold, Letter, Signature, Tally, Target
-from tests.factories import AddresseeFactory
+from tests.factories import AddresseeFactory, SubscriberFactory
 from tests.limits.solving import solve
 from tests.processes import wait_for_port
 
@@ -184,19 +186,21 @@ def _household(now: Play, letter: Letter, port: int) -> None:
 def _scanners(now: Play, letter: Letter, port: int) -> None:
     ((token, _seen),) = people(now, letter, 1)
     now.settle()
+    leave = unsubscribe_token(SubscriberFactory().pk)
+    paths = [f"/confirm/{token}/", f"/receipt/{token}/", f"/unsubscribe/{leave}/"]
     prefetch = {"Purpose": "prefetch", "Sec-Purpose": "prefetch;prerender"}
     requests = [
-        get(f"/{page}/{token}/", method=method, **headers(number), **(prefetch if number % 2 else {}))
+        get(path, method=method, **headers(number), **(prefetch if number % 2 else {}))
         for method in ("GET", "HEAD")
         for number in range(100)
-        for page in ("confirm", "receipt")
+        for path in paths
     ]
     before = _rows()
     found = send(Plan(port, requests))
     changed = sum(mine != theirs for mine, theirs in zip(_rows(), before, strict=True))
     now.remark(
-        f"{len(found.answers)} times GET, HEAD and prefetch of a confirm and a receipt link: asked that nothing "
-        f"changes; found {changed} tables changed ({statuses(found.answers)})"
+        f"{len(found.answers)} times GET, HEAD and prefetch of links to confirm, to the receipt and to unsubscribe: "
+        f"asked that nothing changes; found {changed} tables changed ({statuses(found.answers)})"
     )
     now.must(not changed, f"{changed} tables changed when links were only opened")
     now.must({answer.status for answer in found.answers} == {200}, "a link could not be opened")
@@ -206,7 +210,7 @@ def _rows() -> list[str]:
     """Return a checksum of each table that a link could change."""
     return [
         md5(repr(list(model._default_manager.order_by("pk").values_list())).encode(), usedforsecurity=False).hexdigest()
-        for model in (Signature, ConfirmationMail, Delivery)
+        for model in (Signature, ConfirmationMail, Delivery, Subscriber)
     ]
 
 
