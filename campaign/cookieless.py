@@ -6,11 +6,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 
 View = Callable[..., HttpResponse]
+
+
+class SeeOther(HttpResponseRedirect):
+    """After a form: the browser reads the next page with GET."""
+
+    status_code = 303
 
 
 def is_from_another_site(request: HttpRequest) -> bool:

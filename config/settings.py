@@ -224,6 +224,7 @@ CELERY_BEAT_SCHEDULE = {
     # Both look at rows: what fell out is made up for. The hour of the first one is DIGEST_HOUR.
     "write-digest": {"task": "protests.tasks.write_digest", "schedule": 600, "options": {"expires": 600}},
     "tell-signers": {"task": "protests.tasks.tell_signers", "schedule": 300, "options": {"expires": 300}},
+    "remind-donors": {"task": "donations.tasks.remind", "schedule": 3600, "options": {"expires": 3600}},
     "heartbeat": {"task": "outbox.tasks.heartbeat", "schedule": 30, "options": {"expires": 120}},
     "purge": {"task": "privacy.tasks.purge", "schedule": 24 * 3600},
 }

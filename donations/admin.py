@@ -14,8 +14,18 @@ from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
 
 from campaign.admin import PublishedAdmin, SafeAddresses, StateFilter
-from donations import accounts, giving, money, posting, references
-from donations.models import AccountNotice, Allocation, BankAccount, Fund, Pledge, PledgeMail, Transaction
+from donations import accounts, giving, holding, money, posting, references
+from donations.models import (
+    AccountNotice,
+    Allocation,
+    BankAccount,
+    Fund,
+    Pledge,
+    PledgeHold,
+    PledgeHoldQuerySet,
+    PledgeMail,
+    Transaction,
+)
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
 from privacy.addresses import address_tag
@@ -181,11 +191,14 @@ class PledgeAdmin(admin.ModelAdmin):
         "organisation",
         "email",
         "amount",
+        "until",
         "received",
         "display",
         "locale",
         "created_at",
         "confirmed_at",
+        "changed_on",
+        "reminders_stopped_at",
         "withdrawn_at",
         "consent_version",
         "consented_at",
@@ -240,12 +253,129 @@ class PledgeAdmin(admin.ModelAdmin):
     def state(self, pledge: Pledge) -> Any:
         if pledge.withdrawn_at:
             return _("withdrawn")
+        if pledge.confirmed_at and pledge.has_ended:
+            return _("ended")
         return _("confirmed") if pledge.confirmed_at else _("not confirmed")
+
+
+class DecisionFilter(admin.SimpleListFilter):
+    """What waits, unless something else is chosen."""
+
+    title = _("decision")
+    parameter_name = "decision"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("refused", _("refused")), ("all", _("all"))]
+
+    def choices(self, changelist: Any) -> Any:
+        choices = list(super().choices(changelist))
+        return [{**choices[0], "display": _("waiting")}, *choices[1:]]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case None:
+                return queryset.waiting()
+            case "refused":
+                return queryset.exclude(refused_at=None)
+        return queryset
+
+
+@admin.register(PledgeHold)
+class PledgeHoldAdmin(admin.ModelAdmin):
+    """Pledges of which nothing is sent until an organiser has looked at them."""
+
+    list_display = (
+        "created_at",
+        "why",
+        "name",
+        "mail_domain",
+        "organisation",
+        "amount",
+        "fund",
+        "network",
+        "refused_at",
+    )
+    list_filter = (DecisionFilter, "why", "fund", "created_at")
+    list_select_related = ("fund",)
+    show_full_result_count = False
+    actions = ("release", "refuse")
+    fields = (
+        "why",
+        "created_at",
+        "fund",
+        "kind",
+        "name",
+        "organisation",
+        "email",
+        "amount",
+        "until",
+        "display",
+        "locale",
+        "consent_version",
+        "consented_at",
+        "network",
+        "refused_at",
+        "refused_by",
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Deciding is what may be changed here; the rows themselves nobody edits."""
+        return request.user.has_perm("donations.change_pledgehold")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PledgeHold]:
+        return super().get_queryset(request).prefetch_related("fund__translations")
+
+    def describe(self, held: PledgeHold) -> str:
+        return f"{held.name}, {self.amount(held)}: {held.fund} ({held.get_why_display()})"
+
+    @admin.display(description=_("amount"), ordering="amount_minor")
+    def amount(self, held: PledgeHold) -> str:
+        return f"{money.format_amount(held.amount_minor, held.currency)}, {held.get_frequency_display()}"
+
+    @admin.display(description=_("mail domain"))
+    def mail_domain(self, held: PledgeHold) -> str:
+        return held.email.rpartition("@")[2]
+
+    @admin.display(description=_("network"), empty_value="")
+    def network(self, held: PledgeHold) -> str | None:
+        return held.network_tag and f"{held.network_tag[:8]}…"
+
+    @confirmed(
+        description=_("Release: let them pledge"),
+        question=_(
+            "Each of them gets the mail to confirm at once. A mailbox that has had its mails for today gets none: such "
+            "pledges go on waiting, and so do those whose last day is past."
+        ),
+        permissions=("decide",),
+    )
+    def release(self, request: HttpRequest, queryset: PledgeHoldQuerySet) -> int:
+        return holding.release(queryset)
+
+    @confirmed(
+        description=_("Refuse: send nothing"),
+        question=_(
+            "Nothing of these is sent, and nobody is written to. What was typed is deleted after seven days; until "
+            "then you can still release it."
+        ),
+        changes=PledgeHoldQuerySet.waiting,
+        permissions=("decide",),
+    )
+    def refuse(self, request: HttpRequest, queryset: PledgeHoldQuerySet) -> int:
+        return holding.refuse(queryset, request.user)  # type: ignore[arg-type]
 
 
 @admin.register(PledgeMail)
 class PledgeMailAdmin(OutgoingMailAdmin):
-    list_display = ("pledge", *OutgoingMailAdmin.list_display)
+    list_display = ("pledge", "kind", *OutgoingMailAdmin.list_display)
     list_select_related = ("pledge",)
     search_fields = ("message_id", "pledge__number")
 

@@ -6,34 +6,49 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from campaign.models import Campaign
-from donations import accounts, references
+from donations import references
+from donations.instructions import of_pledge
 from donations.models import CONFIRM_WITHIN, AccountNotice, PledgeMail
-from outbox.messages import PlainText, composes, plain_text, render_text
+from outbox.messages import PlainText, Withdrawn, composes, plain_text, render_text
+
+TEMPLATES = {
+    PledgeMail.Kind.INSTRUCTIONS: "donations/emails/instructions",
+    PledgeMail.Kind.CHANGED: "donations/emails/changed",
+    PledgeMail.Kind.REMINDER: "donations/emails/reminder",
+}
 
 
 @composes(PledgeMail)
 def instructions(mail: PledgeMail) -> PlainText:
     """
-    Return the mail with the payment instructions and the link that confirms, in the donor's language.
+    Return a mail with the payment instructions and the link to the pledge, in the donor's language.
 
-    It holds nothing that the donor typed as text: anybody can type somebody else's address.
+    It holds nothing that the donor typed as text: anybody can type somebody else's address. Raises Withdrawn if there
+    is nothing to write about any more.
     """
     pledge = mail.pledge
+    if pledge.withdrawn_at or not pledge.email:
+        raise Withdrawn("The pledge is withdrawn, or its giver's address is deleted.")
+    told = of_pledge(pledge)
+    if mail.kind == PledgeMail.Kind.REMINDER and (pledge.reminders_stopped_at or pledge.has_ended or told is None):
+        raise Withdrawn("The giver wants no reminders, the pledge has ended, or there is nothing to pay.")
     with translation.override(pledge.locale):
         pledge.fund.set_current_language(pledge.locale)
         context = {
             "pledge": pledge,
             "fund": pledge.fund,
-            "account": accounts.payable(pledge.fund),
+            "told": told,
             "ogm": references.ogm(pledge.number),
             "rf": references.rf(pledge.number),
+            "due_on": mail.due_on,
             "link": settings.BASE_URL + reverse("donations:instructions", args=[mail.token]),
             "confirm_days": CONFIRM_WITHIN.days,
         }
+        template = TEMPLATES[PledgeMail.Kind(mail.kind)]
         message = plain_text(
             to=pledge.email,
-            subject=render_text("donations/emails/instructions_subject.txt", context),
-            body=render_text("donations/emails/instructions.txt", context),
+            subject=render_text(f"{template}_subject.txt", context),
+            body=render_text(f"{template}.txt", context),
             message_id=mail.message_id,
             from_name=str(Campaign.objects.first() or _("Solidarity")),
         )

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from django.contrib.auth.models import User
+from django.db import IntegrityError
 from django.db.models import Sum
 from django.db.transaction import atomic
 from django.utils import timezone
@@ -22,6 +23,18 @@ from privacy.tags import new_token, tag
 MAIL_AGAIN_AFTER = timedelta(minutes=10)
 
 
+class CannotChangeError(Exception):
+    """The pledge cannot be changed; nothing was."""
+
+
+class GoneError(CannotChangeError):
+    """It is withdrawn, or its giver's data are past their date and deleted."""
+
+
+class AlreadyPledgedError(CannotChangeError):
+    """The same person made just such a pledge on the same day: the two could not be told apart."""
+
+
 def pledge(
     fund: Fund,
     *,
@@ -34,15 +47,19 @@ def pledge(
     frequency: str,
     display: str,
     locale: str,
+    until: date | None = None,
+    consented: tuple[str, datetime] | None = None,
 ) -> Pledge:
     """
     Write a pledge, unconfirmed, and its mail; return it.
 
     The same pledge of the same person on the same day is one pledge: it is returned as it was first made, because
-    whoever sends it again need not be its giver. Its mail is written again as far as the caps allow.
+    whoever sends it again need not be its giver. Its mail is written again as far as the caps allow. `consented` is the
+    version and the time of a consent that was given earlier.
     """
     email_tag, mailbox = address_tag(email), mailbox_tag(email)
     now = timezone.now()
+    version, consented_at = consented or (VERSION, now)
     with atomic():
         capping.take_turns(mailbox)
         made, _created = Pledge.objects.get_or_create(
@@ -58,24 +75,32 @@ def pledge(
                 "name": name,
                 "organisation": "" if kind == Pledge.Kind.PERSON else organisation,
                 "email": email,
+                "until": until,
                 "display": display,
                 "locale": locale,
-                "consent_version": VERSION,
-                "consented_at": now,
+                "consent_version": version,
+                "consented_at": consented_at,
                 "created_at": now,
             },
         )
         if not capping.has_had_enough(mailbox) and not _mailed_just_now(made):
-            token = new_token()
-            PledgeMail.objects.create(
-                pledge=made,
-                token=token,
-                token_hash=tag("token", token),
-                expires_at=now + LINK_FOR,
-                recipient_tag=mailbox,
-            )
-            send.delay_on_commit(PledgeMail._meta.label_lower)
+            write_mail(made, mailbox, PledgeMail.Kind.INSTRUCTIONS)
     return made
+
+
+def write_mail(made: Pledge, mailbox: str, kind: PledgeMail.Kind, due_on: date | None = None) -> None:
+    """Write a mail with a secret link of its own. What it says, its composer decides when it is sent."""
+    token = new_token()
+    PledgeMail.objects.create(
+        pledge=made,
+        kind=kind,
+        due_on=due_on,
+        token=token,
+        token_hash=tag("token", token),
+        expires_at=timezone.now() + LINK_FOR,
+        recipient_tag=mailbox,
+    )
+    send.delay_on_commit(PledgeMail._meta.label_lower)
 
 
 def _unused_number() -> str:
@@ -96,19 +121,60 @@ def confirm(made: Pledge) -> bool:
 
 
 @atomic
+def change(made: Pledge, *, amount_minor: int, frequency: str, until: date | None, display: str) -> bool:
+    """
+    Change a pledge on the word of its giver; return whether anything to be paid changed.
+
+    Then a mail repeats the instructions, unless the mailbox has had its mails for today. The number stays. Raises
+    GoneError and AlreadyPledgedError.
+    """
+    until = until if frequency == Pledge.Frequency.MONTHLY else None
+    mailbox = mailbox_tag(made.email)
+    capping.take_turns(mailbox)
+    locked = Pledge.objects.select_for_update().filter(pk=made.pk, withdrawn_at=None).exclude(email="").first()
+    if locked is None:
+        raise GoneError
+    terms = {"amount_minor": amount_minor, "frequency": frequency, "until": until}
+    is_new = any(getattr(locked, column) != value for column, value in terms.items())
+    if is_new:
+        terms["changed_on"] = timezone.localdate()
+    try:
+        with atomic():
+            Pledge.objects.filter(pk=made.pk).update(**terms, display=display)
+    except IntegrityError as error:
+        raise AlreadyPledgedError from error
+    if is_new:
+        locked.mails.filter(kind=PledgeMail.Kind.REMINDER).cancel()
+        if not capping.has_had_enough(mailbox):
+            write_mail(locked, mailbox, PledgeMail.Kind.CHANGED)
+    return is_new
+
+
+@atomic
+def stop_reminders(made: Pledge) -> None:
+    """Send no more reminders of this pledge, nor those that wait. Doing it twice does no harm."""
+    Pledge.objects.filter(pk=made.pk, reminders_stopped_at=None).update(reminders_stopped_at=timezone.now())
+    made.mails.filter(kind=PledgeMail.Kind.REMINDER).cancel()
+
+
+def resume_reminders(made: Pledge) -> None:
+    """Send reminders of this pledge again."""
+    Pledge.objects.filter(pk=made.pk).update(reminders_stopped_at=None)
+
+
+@atomic
 def withdraw(made: Pledge) -> bool:
     """
     Take a pledge back, delete its giver's name and address, and stop its waiting mails.
 
     What has arrived on it stays in the books, under the number. Return whether it was this call that did.
     """
-    made.mails.all().cancel()
-    Transaction.objects.filter(allocations__pledge=made).erase()
-    return bool(
-        Pledge.objects.filter(pk=made.pk, withdrawn_at=None).update(
-            withdrawn_at=timezone.now(), name="", organisation="", email="", email_tag=None
-        )
+    done = Pledge.objects.filter(pk=made.pk, withdrawn_at=None).update(
+        withdrawn_at=timezone.now(), name="", organisation="", email="", email_tag=None
     )
+    # After the row, so that a change that runs at this moment has written its mail before, or writes none.
+    made.mails.all().cancel()
+    return bool(done)
 
 
 def record(
@@ -137,7 +203,11 @@ def record(
 
 @dataclass
 class Total:
-    """What a fund was promised and has received in one currency, in its smallest unit."""
+    """
+    What a fund was promised and has received in one currency, in its smallest unit.
+
+    `pledged_monthly` is what running pledges promise for each month; one that has ended is in neither figure.
+    """
 
     currency: str
     pledged: int = 0
@@ -153,7 +223,8 @@ def totals(fund: Fund) -> list[Total]:
 def totals_of(funds: Collection[Fund]) -> dict[int, list[Total]]:
     """Return the totals of several funds, by primary key, in three queries. No two currencies are ever added."""
     found: dict[int, dict[str, Total]] = {fund.pk: {} for fund in funds}
-    promised = Pledge.objects.counted().filter(fund__in=found).order_by("currency")
+    lasting = Pledge.objects.counted().filter(frequency=Pledge.Frequency.ONCE) | Pledge.objects.running()
+    promised = lasting.filter(fund__in=found).order_by("currency")
     for fund, currency, how_often, amount in promised.values_list("fund", "currency", "frequency").annotate(
         Sum("amount_minor")
     ):

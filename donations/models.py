@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar, NoReturn, Self
 
 from django.conf import settings
@@ -20,14 +20,20 @@ from schwifty.exceptions import SchwiftyException
 
 from campaign.models import OfStrikeQuerySet, Strike, published_at
 from donations import money
+from limits.models import Why
 from outbox.models import LinkMailQuerySet, OutgoingMail
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
 
 # A pledge that nobody confirmed is forgotten after this, unless money came in on it.
 CONFIRM_WITHIN = timedelta(days=30)
-# How long the mailed link shows the instructions and lets one withdraw.
-LINK_FOR = timedelta(days=180)
+# The donor's name and address go then, and a monthly pledge ends at the latest.
+KEPT_FOR = timedelta(days=730)
+# How long the mailed link shows the instructions, and lets one change and withdraw: as long as there is whom to let.
+LINK_FOR = KEPT_FOR
+# A held pledge waits so long for an organiser; a refused one can be released for so long.
+HELD_FOR = timedelta(days=30)
+UNDO_WITHIN = timedelta(days=7)
 
 currency_code = RegexValidator(r"^[A-Z]{3}\Z", _("Three capital letters, as in ISO 4217: EUR, GBP, SEK."))
 
@@ -254,6 +260,12 @@ class PledgeQuerySet(models.QuerySet["Pledge"]):
         """Pledges that stand: confirmed by the owner of the address, and not withdrawn."""
         return self.filter(confirmed_at__isnull=False, withdrawn_at=None)
 
+    def running(self) -> Self:
+        """Monthly pledges that stand and have not ended."""
+        today = timezone.localdate()
+        going_on = Q(until=None) | Q(until__gte=today)
+        return self.counted().filter(going_on, frequency=Pledge.Frequency.MONTHLY, made_on__gt=today - KEPT_FOR)
+
 
 class Pledge(models.Model):
     """A promise to give. What has arrived on it is the sum of its allocations."""
@@ -291,16 +303,19 @@ class Pledge(models.Model):
     created_at = models.DateTimeField(_("pledged"), default=timezone.now)
     # The day on which the same pledge of the same person counts as the same one, sent twice.
     made_on = models.DateField(editable=False)
+    # Since when the amount, the frequency and the end are what they are; None: from the beginning.
+    changed_on = models.DateField(_("changed"), null=True, editable=False)
+    reminders_stopped_at = models.DateTimeField(_("wants no reminders"), null=True, editable=False)
     confirmed_at = models.DateTimeField(_("confirmed"), null=True)
     withdrawn_at = models.DateTimeField(_("withdrawn"), null=True)
 
     objects = PledgeQuerySet.as_manager()
 
     personal: ClassVar = {
-        "name": Rule(_("To show the pledge as its giver chose, and to thank."), 730, "created_at"),
-        "organisation": Rule(_("To show the pledge as its giver chose, and to thank."), 730, "created_at"),
-        "email": Rule(_("To send the payment instructions."), 730, "created_at"),
-        "email_tag": Rule(_("So that a pledge sent twice counts once."), 730, "created_at"),
+        "name": Rule(_("To show the pledge as its giver chose, and to thank."), KEPT_FOR.days, "created_at"),
+        "organisation": Rule(_("To show the pledge as its giver chose, and to thank."), KEPT_FOR.days, "created_at"),
+        "email": Rule(_("To send the payment instructions."), KEPT_FOR.days, "created_at"),
+        "email_tag": Rule(_("So that a pledge sent twice counts once."), KEPT_FOR.days, "created_at"),
     }
     not_personal: ClassVar = frozenset(
         {
@@ -318,6 +333,8 @@ class Pledge(models.Model):
             "consented_at",
             "created_at",
             "made_on",
+            "changed_on",
+            "reminders_stopped_at",
             "confirmed_at",
             "withdrawn_at",
         }
@@ -340,6 +357,10 @@ class Pledge(models.Model):
             models.CheckConstraint(
                 condition=Q(frequency__in=["once", "monthly"]), name="donations_pledge_frequency_is_known"
             ),
+            models.CheckConstraint(
+                condition=Q(until=None) | Q(frequency="monthly", until__gte=F("made_on")),
+                name="donations_pledge_ends_after_it_began",
+            ),
             models.UniqueConstraint(
                 fields=["fund", "email_tag", "amount_minor", "currency", "frequency", "made_on"],
                 name="donations_same_pledge_once_a_day",
@@ -349,6 +370,18 @@ class Pledge(models.Model):
     def __str__(self) -> str:
         return self.number
 
+    @property
+    def ends_on(self) -> date | None:
+        """The last day of a monthly pledge; None for one that is given once."""
+        if self.frequency == self.Frequency.ONCE:
+            return None
+        last = self.made_on + KEPT_FOR
+        return min(self.until, last) if self.until else last
+
+    @property
+    def has_ended(self) -> bool:
+        return self.ends_on is not None and self.ends_on < timezone.localdate()
+
     @classmethod
     def expired(cls) -> models.QuerySet[Any]:
         """Pledges that nobody confirmed in time."""
@@ -356,9 +389,17 @@ class Pledge(models.Model):
 
 
 class PledgeMail(OutgoingMail):
-    """The mail with the payment instructions, and the link that confirms the pledge."""
+    """A mail with the payment instructions, and the link that opens the pledge."""
+
+    class Kind(models.TextChoices):
+        INSTRUCTIONS = "instructions", _("instructions")
+        CHANGED = "changed", _("instructions after a change")
+        REMINDER = "reminder", _("reminder")
 
     pledge = models.ForeignKey(Pledge, models.CASCADE, related_name="mails")
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind, default=Kind.INSTRUCTIONS, editable=False)
+    # The day of the instalment that a reminder is of.
+    due_on = models.DateField(_("of the instalment of"), null=True, editable=False)
     token = EncryptedTextField(blank=True)
     token_hash = TagField(unique=True)
     expires_at = models.DateTimeField()
@@ -368,13 +409,22 @@ class PledgeMail(OutgoingMail):
         "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "created_at"),
         "recipient_tag": Rule(_("So that nobody is sent more than a few mails a day."), 2, "created_at"),
     }
-    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"pledge", "token_hash", "expires_at"}
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"pledge", "kind", "due_on", "token_hash", "expires_at"}
 
     objects: ClassVar[Any] = LinkMailQuerySet.as_manager()
 
     class Meta(OutgoingMail.Meta):
         verbose_name = _("mail to a donor")
         verbose_name_plural = _("mails to donors")
+        constraints = [
+            *OutgoingMail.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(kind__in=["instructions", "changed"], due_on=None)
+                | Q(kind="reminder", due_on__isnull=False),
+                name="donations_pledgemail_reminds_of_a_day",
+            ),
+            models.UniqueConstraint(fields=["pledge", "due_on"], name="donations_reminded_once_of_a_day"),
+        ]
         indexes = [
             *OutgoingMail.Meta.indexes,
             models.Index(fields=["recipient_tag", "created_at"], name="donations_mails_to_a_mailbox"),
@@ -386,6 +436,95 @@ class PledgeMail(OutgoingMail):
 
     def forget(self) -> dict[str, Any]:
         return {"token": ""}
+
+
+class PledgeHoldQuerySet(models.QuerySet["PledgeHold"]):
+    def waiting(self) -> Self:
+        """Held pledges on which nobody has decided."""
+        return self.filter(refused_at=None)
+
+
+class PledgeHold(models.Model):
+    """
+    A pledge that waits until an organiser has looked at it: all that was typed, and nothing of it has been sent.
+
+    It is no Pledge yet, so that it changes nothing of one that its giver has made. Released, it becomes one.
+    """
+
+    fund = models.ForeignKey(Fund, models.CASCADE, related_name="holds", verbose_name=_("fund"))
+    kind = models.CharField(_("who pledges"), max_length=12, choices=Pledge.Kind)
+    name = EncryptedTextField(_("name"))
+    organisation = EncryptedTextField(_("organisation or branch"), blank=True)
+    email = EncryptedTextField(_("e-mail address"))
+    email_tag = TagField()
+    amount_minor = models.PositiveBigIntegerField(_("amount in the smallest unit"))
+    currency = models.CharField(_("currency"), max_length=3, validators=[currency_code])
+    frequency = models.CharField(_("how often"), max_length=10, choices=Pledge.Frequency)
+    until = models.DateField(_("until"), null=True)
+    display = models.CharField(_("shown on the site"), max_length=10, choices=Pledge.Display)
+    locale = models.CharField(_("language"), max_length=10)
+    consent_version = models.CharField(_("version of the consent"), max_length=20)
+    consented_at = models.DateTimeField(_("consent given"))
+    why = models.CharField(_("held because"), max_length=20, choices=Why)
+    created_at = models.DateTimeField(_("held since"), default=timezone.now)
+    network_tag = TagField(null=True)
+    refused_at = models.DateTimeField(_("refused"), null=True)
+    refused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("refused by")
+    )
+
+    objects = PledgeHoldQuerySet.as_manager()
+
+    personal: ClassVar = {
+        "email_tag": Rule(_("So that what one person posted waits once."), HELD_FOR.days, "created_at"),
+        "email": Rule(_("To ask the person to confirm, if an organiser releases it."), HELD_FOR.days, "created_at"),
+        "name": Rule(_("To make the pledge, if an organiser releases it."), HELD_FOR.days, "created_at"),
+        "organisation": Rule(_("To make the pledge, if an organiser releases it."), HELD_FOR.days, "created_at"),
+        "network_tag": Rule(_("To see together what came from one network."), HELD_FOR.days, "created_at"),
+    }
+    not_personal: ClassVar = frozenset(
+        {
+            "id",
+            "fund",
+            "kind",
+            "amount_minor",
+            "currency",
+            "frequency",
+            "until",
+            "display",
+            "locale",
+            "consent_version",
+            "consented_at",
+            "why",
+            "created_at",
+            "refused_at",
+            "refused_by",
+        }
+    )
+
+    class Meta:
+        verbose_name = _("held pledge")
+        verbose_name_plural = _("held pledges")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["fund", "email_tag"], condition=Q(refused_at=None), name="donations_hold_waits_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(refused_at__isnull=False) | Q(refused_by=None), name="donations_hold_is_refused_at_a_time"
+            ),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="donations_hold_is_positive"),
+            models.CheckConstraint(condition=Q(why__in=[why.value for why in Why]), name="donations_hold_has_a_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} ({date_format(timezone.localtime(self.created_at), 'DATE_FORMAT')})"
+
+    @classmethod
+    def expired(cls) -> models.QuerySet[Any]:
+        """Held pledges that were refused a while ago, or on which nobody has decided in time."""
+        now = timezone.now()
+        return cls.objects.filter(Q(refused_at__lt=now - UNDO_WITHIN) | Q(created_at__lt=now - HELD_FOR))
 
 
 class PostedError(Exception):

@@ -132,6 +132,13 @@ def format_amount(minor: int, currency: str, language: str | None = None) -> str
     return _CODE_BEFORE_DIGIT.sub("\u00a0", text)
 
 
+def typed_amount(minor: int, currency: str) -> str:
+    """Return an amount as a reader of the active language types it into a form, without the currency."""
+    decimals = exponent(currency)
+    pattern = f"0.{'0' * decimals}" if decimals else "0"
+    return format_decimal(Decimal(minor).scaleb(-decimals), pattern, babel_locale())
+
+
 def currency_name(currency: str) -> str:
     """Return the currency's code and its name in the active language."""
     return f"{currency}, {get_currency_name(currency, locale=babel_locale())}"

@@ -14,6 +14,8 @@ from stdnum.exceptions import ValidationError as StdnumError
 from stdnum.iso7064 import mod_97_10
 
 _DIGITS = 10
+# The numbers that are no pledge's, but a fund's own: for gifts without a pledge.
+_FUNDS = range(10**9, 10**9 + 10**6)
 # What people and banks put between and around the digits.
 _SEPARATORS = str.maketrans("", "", " \t\u00a0\u202f+*/.,:-")
 
@@ -28,7 +30,17 @@ def new_number() -> str:
 
     The first one is no zero: some banks cut leading zeros off a reference.
     """
-    return str(secrets.randbelow(9 * 10 ** (_DIGITS - 1)) + 10 ** (_DIGITS - 1))
+    return str(_FUNDS.stop + secrets.randbelow(10**_DIGITS - _FUNDS.stop))
+
+
+def fund_number(pk: int) -> str:
+    """Return the number of a fund, under which gifts come that nobody pledged."""
+    return str(_FUNDS[pk])
+
+
+def fund_of(number: str) -> int | None:
+    """Return the primary key of the fund whose own number this is; None for a pledge's."""
+    return int(number) - _FUNDS.start if int(number) in _FUNDS else None
 
 
 def ogm(number: str) -> str:

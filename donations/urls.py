@@ -7,5 +7,10 @@ urlpatterns = [
     path("fund/", views.fund, name="fund"),
     path("fund/account/", views.account, name="account"),
     path("fund/pledge/", views.pledge, name="pledge"),
+    path("fund/appeal/", views.appeal, name="appeal"),
+    path("fund/appeal.pdf", views.appeal_pdf, name="appeal_pdf"),
     path("fund/pledge/<str:token>/", views.instructions, name="instructions"),
+    path("fund/pledge/<str:token>/change/", views.change, name="change"),
+    path("fund/pledge/<str:token>/<slug:name>/", views.paper, name="paper"),
+    path("fund/pledge/<str:token>/<slug:name>.pdf", views.paper_pdf, name="paper_pdf"),
 ]

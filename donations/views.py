@@ -1,19 +1,31 @@
-"""The fund's pages, and a donor's way from the form to the confirmed pledge."""
+"""The fund's pages, and a donor's way from the form to the confirmed pledge, and to its change and its end."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
-from django.views.decorators.cache import cache_control
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from campaign.cookieless import cookieless
-from donations import accounts, giving, references
-from donations.forms import AccountForm, PledgeForm
-from donations.models import CONFIRM_WITHIN, Fund, Pledge, PledgeMail
+from campaign.cookieless import SeeOther, cookieless
+from campaign.typesetting import TypesettingError
+from donations import accounts, documents, giving, holding, instalments, references
+from donations.forms import AccountForm, ChangeForm, PledgeForm
+from donations.instructions import of_appeal, of_pledge
+from donations.models import CONFIRM_WITHIN, HELD_FOR, Fund, Pledge, PledgeMail
+from limits.asking import TOLD, proof_page
+from limits.judging import sender
+from outbox.capping import MAILS_A_DAY
 from privacy.tags import tag
 
+logger = logging.getLogger(__name__)
 NEWEST = 50
 
 
@@ -25,12 +37,18 @@ def _fund(slug: str | None) -> Fund | None:
     return get_object_or_404(funds, slug=slug) if slug else funds.first()
 
 
-def _context(fund: Fund, made: Pledge | None = None) -> dict[str, object]:
+def _context(fund: Fund, made: Pledge | None = None) -> dict[str, Any]:
     """Return what every page that may tell how to pay shows."""
-    context: dict[str, object] = {"fund": fund, "account": accounts.payable(fund), "confirm_days": CONFIRM_WITHIN.days}
-    if made:
-        context |= {"pledge": made, "ogm": references.ogm(made.number), "rf": references.rf(made.number)}
-    return context
+    if made is None:
+        return {"fund": fund, "told": of_appeal(fund), "confirm_days": CONFIRM_WITHIN.days}
+    return {
+        "fund": fund,
+        "pledge": made,
+        "told": of_pledge(made),
+        "ogm": references.ogm(made.number),
+        "rf": references.rf(made.number),
+        "confirm_days": CONFIRM_WITHIN.days,
+    }
 
 
 @require_safe
@@ -76,33 +94,143 @@ def pledge(request: HttpRequest) -> HttpResponse:
         return render(request, "donations/pledge.html", _context(to) | {"form": form})
     if not form.is_valid():
         return render(request, "donations/pledge.html", _context(to) | {"form": form}, status=400)
-    made = giving.pledge(to, **form.pledge(), locale=get_language() or "en")
-    response = render(request, "donations/pledged.html", _context(to, made))
+    given = form.pledge()
+    verdict, made = holding.take(to, sender(request, given["email"]), **given, locale=get_language() or "en")
+    if verdict.ask:
+        fields = ["fund", *form.fields]
+        return proof_page(request, "donations/prove.html", reverse("donations:pledge"), fields, fund=to)
+    if verdict.hold:
+        context = {"fund": to, "why": TOLD[verdict.hold], "days": HELD_FOR.days, "mails": MAILS_A_DAY}
+        response = render(request, "donations/held.html", context)
+    else:
+        response = render(request, "donations/pledged.html", _context(to, made))
     response["Cache-Control"] = "private, no-store"
     return response
 
 
+def secret(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Look up whose mailed secret is in the path, and keep the page out of caches, search engines and referrers."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, token: str, **kwargs: str) -> HttpResponse:
+        mails = PledgeMail.objects.select_related("pledge__fund")
+        mail = mails.filter(token_hash=tag("token", token), expires_at__gt=timezone.now()).first()
+        if mail is None:
+            response = render(request, "donations/unknown_link.html", status=404)
+        else:
+            response = view(request, mail.pledge, token, **kwargs)
+        response["Cache-Control"] = "private, no-store"
+        response["Referrer-Policy"] = "no-referrer"
+        response["X-Robots-Tag"] = "noindex"
+        return response
+
+    return wrapped
+
+
 @cookieless
 @require_http_methods(["GET", "HEAD", "POST"])
-@cache_control(private=True, no_store=True)
-def instructions(request: HttpRequest, token: str) -> HttpResponse:
+@secret
+def instructions(request: HttpRequest, made: Pledge, token: str) -> HttpResponse:
     """Show a pledge to the owner of the address it was made with. Only a pressed button changes it."""
-    mails = PledgeMail.objects.select_related("pledge__fund")
-    mail = mails.filter(token_hash=tag("token", token), expires_at__gt=timezone.now()).first()
-    if not mail:
-        return render(request, "donations/unknown_link.html", status=404)
-    made, asks = mail.pledge, False
+    asks = False
     if request.method == "POST":
         match request.POST.get("action"), request.POST.get("sure"):
-            case "confirm", _:
+            case "confirm", _any:
                 giving.confirm(made)
             case "withdraw", "1":
                 giving.withdraw(made)
-            case "withdraw", _:
+            case "withdraw", _any:
                 asks = True
+            case "stop", _any:
+                giving.stop_reminders(made)
+            case "resume", _any:
+                giving.resume_reminders(made)
             case _:
                 raise BadRequest
         made.refresh_from_db()
-    response = render(request, "donations/instructions.html", _context(made.fund, made) | {"asks": asks})
-    response["X-Robots-Tag"] = "noindex"
-    return response
+    return _instructions_page(request, made, token, asks=asks)
+
+
+def _instructions_page(request: HttpRequest, made: Pledge, token: str, **more: object) -> HttpResponse:
+    context = _context(made.fund, made)
+    context |= {
+        "token": token,
+        "next_on": None if made.withdrawn_at else instalments.following(made, timezone.localdate()),
+        "papers": documents.papers(made, context["told"]).values(),
+    }
+    return render(request, "donations/instructions.html", context | more)
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+@secret
+def change(request: HttpRequest, made: Pledge, token: str) -> HttpResponse:
+    """Ask what is to change, and change it."""
+    if made.withdrawn_at or not made.email:
+        return SeeOther(reverse("donations:instructions", args=[token]))
+    form = ChangeForm(made, request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        try:
+            terms_changed = giving.change(made, **form.cleaned_data)
+        except giving.GoneError:
+            return SeeOther(reverse("donations:instructions", args=[token]))
+        except giving.AlreadyPledgedError:
+            form.add_error("amount", _("You made just such a pledge on the same day. Withdraw one of the two instead."))
+        else:
+            made.refresh_from_db()
+            return _instructions_page(request, made, token, changed=True, terms_changed=terms_changed)
+    context = _context(made.fund, made) | {"form": form, "token": token}
+    return render(request, "donations/change.html", context, status=400 if form.errors else 200)
+
+
+def _paper(made: Pledge, name: str) -> documents.Sheet:
+    try:
+        return documents.papers(made, of_pledge(made))[name]
+    except KeyError as error:
+        raise Http404 from error
+
+
+@require_safe
+@secret
+def paper(request: HttpRequest, made: Pledge, token: str, name: str) -> HttpResponse:
+    """Show a resolution or a standing order, filled in, to print."""
+    pdf_url = reverse("donations:paper_pdf", args=[token, name])
+    return _sheet_page(request, _paper(made, name), pdf_url, back=reverse("donations:instructions", args=[token]))
+
+
+@require_safe
+@secret
+def paper_pdf(request: HttpRequest, made: Pledge, token: str, name: str) -> HttpResponse:
+    return _pdf(request, _paper(made, name), documents.pdf)
+
+
+@require_safe
+def appeal(request: HttpRequest) -> HttpResponse:
+    """Show the appeal to unions, to print."""
+    to = _fund(request.GET.get("fund"))
+    if to is None:
+        return render(request, "donations/no_fund.html", status=404)
+    pdf_url = f"{reverse('donations:appeal_pdf')}?fund={to.slug}"
+    return _sheet_page(request, documents.appeal(to), pdf_url, back=to.get_absolute_url())
+
+
+@require_safe
+def appeal_pdf(request: HttpRequest) -> HttpResponse:
+    to = _fund(request.GET.get("fund"))
+    if to is None:
+        raise Http404
+    return _pdf(request, documents.appeal(to), documents.public_pdf)
+
+
+def _sheet_page(request: HttpRequest, sheet: documents.Sheet, pdf_url: str, back: str) -> HttpResponse:
+    return render(request, "donations/sheet.html", {"sheet": sheet, "pdf_url": pdf_url, "back": back})
+
+
+def _pdf(request: HttpRequest, sheet: documents.Sheet, make: Callable[[documents.Sheet], bytes]) -> HttpResponse:
+    try:
+        made = make(sheet)
+    except TypesettingError as error:
+        logger.error("The PDF %s cannot be made: %s", sheet.name, error)
+        return render(request, "donations/no_pdf.html", status=503)
+    headers = {"Content-Disposition": f'inline; filename="{sheet.name}.pdf"'}
+    return HttpResponse(made, content_type="application/pdf", headers=headers)

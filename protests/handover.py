@@ -1,8 +1,5 @@
 """Letters on paper, to hand over at an office's door: a PDF, or a ZIP of several where the letters are many."""
 
-import json
-import subprocess
-import sys
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from campaign.countries import country_name
+from campaign.typesetting import short, typeset
 from outbox.models import State
 from protests import consent
 from protests.emails import paper
@@ -25,12 +23,7 @@ from protests.models import Delivery, Letter, Target
 
 # Letters in one PDF. The typesetter holds one PDF in memory as a whole: about half a megabyte for each letter.
 PART = 200
-_TYPESETTER = Path(__file__).with_name("typesetting.py")
-_TIMEOUT_SECONDS = 120
-
-
-class TypesettingError(Exception):
-    """The typesetter failed."""
+_PROGRAM = Path(__file__).with_name("handover.typ")
 
 
 class Which(TextChoices):
@@ -105,13 +98,14 @@ def _parts(cover: dict[str, Any], pks: "array[int]") -> Iterator[tuple[int, byte
         # The reader of the last part may be another request by now, with another language.
         with override(language):
             pdf = typeset(
+                _PROGRAM,
                 {
-                    "language": _short(language),
+                    "language": short(language),
                     "cover": cover if number == 1 else None,
                     "title": f"{cover['title']}: {cover['target']}",
                     "page": _("Page {number} of {total}"),
                     "letters": list(_letters(chosen, start, len(pks))),
-                }
+                },
             )
         yield number, pdf
 
@@ -129,36 +123,13 @@ def _letters(pks: list[int], start: int, total: int) -> Iterator[dict[str, Any]]
             (_("Confirmed on"), signed),
         ]
         yield {
-            "language": _short(signature.text.language),
+            "language": short(signature.text.language),
             "number": _("Letter {number} of {total}").format(number=number, total=total),
             "to": sheet.target.name,
             "subject": sheet.subject,
             "body": sheet.body.rstrip(),
             "signed": [line for line in lines if line[1]],
         }
-
-
-def _short(language: str) -> str:
-    """Return the language alone, without script and country: "zh" for "zh-hans"."""
-    return language.partition("-")[0]
-
-
-def typeset(document: dict[str, Any]) -> bytes:
-    """
-    Return `document` as a PDF (see handover.typ). Raises TypesettingError.
-
-    In a process of its own: the typesetter keeps what it has set in memory until its process ends.
-    """
-    done = subprocess.run(
-        [sys.executable, "-I", str(_TYPESETTER)],
-        input=json.dumps(document).encode(),
-        capture_output=True,
-        timeout=_TIMEOUT_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        raise TypesettingError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
-    return done.stdout
 
 
 class _Taken:

@@ -34,19 +34,6 @@ GROUPS_SHOWN = 10
 BURST = 5
 BLOCK_FOR = timedelta(days=7)
 
-TOLD = {
-    Why.BLOCKED_NETWORK: _("The organisers look first at what comes from your network."),
-    Why.BLOCKED_DOMAIN: _("The organisers look first at signatures with addresses at your mail provider."),
-    Why.TRAP: _(
-        "A field was filled in that people do not see; only programs fill it in, or sometimes a browser by itself."
-    ),
-    Why.TOO_FAST: _("The form was sent faster than people usually type."),
-    Why.NETWORK: _("Very many signatures came from your network within an hour."),
-    Why.DOMAIN: _("Very many signatures came with addresses at your mail provider within an hour."),
-    Why.NO_PROOF: _("We needed your browser to do a sum first, and it did not, or you chose not to."),
-    Why.UNKNOWN: _("We could not check how many signatures come from your network at this moment."),
-}
-
 
 def take(letter: Letter, who: judging.Sender, **typed: Any) -> judging.Verdict:
     """

@@ -1,11 +1,10 @@
 """The pages on which letters are read, signed, confirmed and followed."""
 
-import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -13,10 +12,10 @@ from django.utils.cache import patch_cache_control
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_safe
 
-from campaign.cookieless import cookieless
+from campaign.cookieless import SeeOther, cookieless
 from campaign.countries import CODES, country_name
 from campaign.previewing import is_preview
-from limits import proving
+from limits.asking import TOLD, proof_page
 from limits.judging import sender
 from outbox.capping import MAILS_A_DAY
 from outbox.models import WAITING
@@ -41,12 +40,6 @@ from protests.pacing import why_waiting
 from protests.wording import varies, vary
 
 NAMES_SHOWN = 10
-
-
-class SeeOther(HttpResponseRedirect):
-    """After a form: the browser reads the next page with GET."""
-
-    status_code = 303
 
 
 @require_safe
@@ -80,25 +73,12 @@ def _taken(request: HttpRequest, letter: Letter, form: SigningForm) -> HttpRespo
     given = {name: value for name, value in form.cleaned_data.items() if name != "consent_letter"}
     verdict = holding.take(letter, sender(request, given["email"]), **given, locale=get_language() or "")
     if verdict.ask:
-        return _proof_page(request, letter, form)
+        return proof_page(request, "protests/prove.html", f"{letter.get_absolute_url()}#sign", form.fields)
     context = {"letter": letter, "email": given["email"], "days": CONFIRM_WITHIN.days, "mails": MAILS_A_DAY}
     if verdict.hold:
-        context |= {"why": holding.TOLD[verdict.hold], "days": HELD_FOR.days}
+        context |= {"why": TOLD[verdict.hold], "days": HELD_FOR.days}
         return render(request, "protests/held.html", context)
     return render(request, "protests/mailed.html", context)
-
-
-def _proof_page(request: HttpRequest, letter: Letter, form: SigningForm) -> HttpResponse:
-    """Ask for proof of work, with the form filled in; or, without JavaScript, to be held instead."""
-    names = [*form.fields, "stamp"]
-    context = {
-        "letter": letter,
-        "typed": [(name, request.POST[name]) for name in names if name in request.POST],
-        "challenge": json.dumps(proving.challenge()),
-    }
-    response = render(request, "protests/prove.html", context)
-    response["Cache-Control"] = "private, no-store"
-    return response
 
 
 def _letter(request: HttpRequest, slug: str) -> Letter:

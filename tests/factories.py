@@ -246,6 +246,25 @@ class PledgeFactory(DjangoModelFactory):
     made_on = LazyFunction(lambda: timezone.now().date())
 
 
+class PledgeHoldFactory(DjangoModelFactory):
+    class Meta:
+        model = donations.PledgeHold
+
+    fund = SubFactory(FundFactory)
+    kind = "person"
+    name = Sequence("Held {}".format)
+    email = Sequence("held-{}@example.org".format)
+    email_tag = LazyAttribute(lambda held: address_tag(held.email))
+    amount_minor = 2500
+    currency = "EUR"
+    frequency = "once"
+    display = "anonymous"
+    locale = "en"
+    consent_version = "test"
+    consented_at = LazyFunction(timezone.now)
+    why = "network"
+
+
 class PledgeMailFactory(DjangoModelFactory):
     class Meta:
         model = donations.PledgeMail

@@ -80,6 +80,7 @@ PLEDGE = {
     "amount": "25",
     "currency": "EUR",
     "frequency": "once",
+    "until": "",
     "display": "public",
     "consent": "on",
 }
@@ -389,6 +390,7 @@ def found_at(port):
     LETTER["stamp"] = re.search(r'name="stamp" value="([^"]+)"', fetched(base + letter))[1]
     time.sleep(3)  # who signs sooner after opening the page is held
     fetched(base + letter, LETTER)
+    PLEDGE["stamp"] = LETTER["stamp"]
     fetched(f"{base}/fund/pledge/", PLEDGE)
     secret = re.compile(r"/(?:confirm|receipt|pledge)/([\w-]{20,})/")
     deadline = time.monotonic() + 60

@@ -167,6 +167,10 @@ def pledge(page: Page, site: str) -> Iterator[str]:
     yield "instructions"
     press(page.locator("main form").first)
     yield "pledge-confirmed"
+    page.locator("main a[href$='/change/']").click()
+    yield "pledge-change"
+    page.goto("/fund/appeal/")
+    yield "appeal"
 
 
 def admin_pages(page: Page, password: str) -> Iterator[str]:

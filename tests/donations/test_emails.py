@@ -119,3 +119,18 @@ def test_the_mail_reaches_the_donor_and_its_secret_is_forgotten(send_all):
     assert received.rcpt_tos == [mail.pledge.email]
     mail.refresh_from_db()
     assert (mail.state, mail.token) == (State.ACCEPTED, "")
+
+
+def test_a_mail_about_a_change_repeats_the_instructions_and_asks_nobody_to_confirm():
+    mail = payable(frequency="monthly", until="2099-01-31", confirmed=True)
+    PledgeMail.objects.update(kind="changed")
+    message, text = text_of(mail)
+    assert message["Subject"] == "Your pledge 1234567890 is changed"
+    for needed in (
+        "€25.00, every month until 31 January 2099",
+        "DE02 1005 0000 0054 5404 02",
+        "change it at your bank",
+    ):
+        assert needed in text
+    assert f"/fund/pledge/{mail.token}/" in text
+    assert "press the button" not in text

@@ -1,7 +1,10 @@
+import time
+
 import pytest
 from django.utils import translation
 
 from donations.forms import PledgeForm
+from limits.stamping import stamp
 from tests.factories import FundFactory
 
 TYPED = {
@@ -14,6 +17,7 @@ TYPED = {
     "frequency": "once",
     "display": "anonymous",
     "consent": "on",
+    "stamp": stamp(time.time() - 60),
 }
 
 
@@ -32,6 +36,7 @@ def test_a_complete_form_gives_what_a_pledge_needs():
         "amount_minor": 2550,
         "currency": "EUR",
         "frequency": "once",
+        "until": None,
         "display": "anonymous",
     }
 

@@ -304,3 +304,105 @@ def test_withdrawing_leaves_every_amount_in_the_books():
     TransactionFactory(fund=made.fund, pledge=made, amount_minor=1000)
     giving.withdraw(made)
     assert giving.totals(made.fund) == [giving.Total("EUR", received=1000)]
+
+
+def change(made, **others):
+    terms = {name: getattr(made, name) for name in ("amount_minor", "frequency", "until", "display")}
+    return giving.change(made, **terms | others)
+
+
+def test_a_change_keeps_the_number_and_mails_the_instructions_anew(time_machine):
+    time_machine.move_to("2026-11-22 10:00+00:00", tick=False)
+    made = PledgeFactory(confirmed=True)
+    assert change(made, amount_minor=1000, frequency="monthly", until=date(2027, 1, 1))
+    changed = Pledge.objects.get()
+    assert (changed.amount_minor, changed.frequency, changed.until) == (1000, "monthly", date(2027, 1, 1))
+    assert (changed.number, changed.confirmed_at, changed.changed_on) == (
+        made.number,
+        made.confirmed_at,
+        date(2026, 11, 22),
+    )
+    assert changed.mails.get().kind == PledgeMail.Kind.CHANGED
+
+
+def test_what_changes_nothing_to_be_paid_is_not_mailed():
+    made = PledgeFactory(confirmed=True)
+    assert not change(made)
+    assert not change(made, display="public")
+    assert Pledge.objects.get().display == "public"
+    assert Pledge.objects.get().changed_on is None
+    assert not PledgeMail.objects.exists()
+
+
+def test_a_gift_made_once_has_no_end():
+    made = PledgeFactory(frequency="monthly", until=date(2099, 1, 1))
+    change(made, frequency="once")
+    assert Pledge.objects.get().until is None
+
+
+def test_changes_mail_no_more_than_a_mailbox_gets_a_day():
+    made = PledgeFactory()
+    for cents in range(1, 6):
+        change(made, amount_minor=cents)
+    assert Pledge.objects.get().amount_minor == 5
+    assert PledgeMail.objects.count() == 3
+
+
+def test_a_change_that_would_make_two_pledges_one_changes_nothing():
+    made = PledgeFactory()
+    PledgeFactory(fund=made.fund, email=made.email, amount_minor=1)
+    with pytest.raises(giving.AlreadyPledgedError):
+        change(made, amount_minor=1, display="public")
+    made.refresh_from_db()
+    assert (made.amount_minor, made.display) == (2500, "anonymous")
+    assert not PledgeMail.objects.exists()
+
+
+def test_a_pledge_that_is_gone_is_not_changed():
+    withdrawn, purged = PledgeFactory(), PledgeFactory()
+    giving.withdraw(withdrawn)
+    Pledge.objects.filter(pk=purged.pk).update(email="", name="", email_tag=None)
+    purged.refresh_from_db()
+    for made in (withdrawn, purged):
+        with pytest.raises(giving.GoneError):
+            change(made, amount_minor=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_changes_at_once_leave_one_of_them_whole():
+    made = PledgeFactory()
+    ways = [{"amount_minor": 100, "display": "public"}, {"amount_minor": 200, "display": "initials"}]
+    at_once(6, lambda number: change(Pledge.objects.get(pk=made.pk), **ways[number % 2]))
+    made.refresh_from_db()
+    assert (made.amount_minor, made.display) in {(100, "public"), (200, "initials")}
+    assert PledgeMail.objects.count() <= 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_changing_and_withdrawing_at_once_leave_it_withdrawn_without_a_person():
+    made = PledgeFactory()
+
+    def act(number):
+        try:
+            if number % 2:
+                return giving.withdraw(made)
+            return change(Pledge.objects.get(pk=made.pk), amount_minor=number + 1)
+        except giving.GoneError:
+            return None
+
+    at_once(6, act)
+    made.refresh_from_db()
+    assert (made.name, made.email) == ("", "")
+    assert made.withdrawn_at is not None
+    assert not made.mails.filter(state=State.QUEUED).exists()
+
+
+def test_a_monthly_pledge_counts_as_long_as_it_goes_on():
+    fund = FundFactory()
+    today = timezone.localdate()
+    running = {"fund": fund, "frequency": "monthly", "confirmed": True, "currency": "EUR"}
+    PledgeFactory(**running, amount_minor=100, until=today)
+    PledgeFactory(**running, amount_minor=200)
+    PledgeFactory(**running, amount_minor=400, made_on=today - timedelta(days=9), until=today - timedelta(days=1))
+    PledgeFactory(**running, amount_minor=800, made_on=today - timedelta(days=731))
+    assert giving.totals(fund) == [giving.Total("EUR", pledged_monthly=300)]

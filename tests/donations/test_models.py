@@ -29,12 +29,20 @@ pytestmark = pytest.mark.django_db
         ("display", "somehow"),
         ("kind", "martian"),
         ("frequency", "hourly"),
+        ("until", "2099-01-01"),  # of a gift made once
     ],
 )
 def test_the_database_refuses_a_wrong_pledge(column, value):
     pledge = PledgeFactory()
     with pytest.raises(IntegrityError), atomic():
         Pledge.objects.filter(pk=pledge.pk).update(**{column: value})
+
+
+def test_the_database_refuses_an_end_before_the_beginning():
+    pledge = PledgeFactory(frequency="monthly")
+    Pledge.objects.update(until=pledge.made_on)
+    with pytest.raises(IntegrityError), atomic():
+        Pledge.objects.update(until=pledge.made_on - timedelta(days=1))
 
 
 def test_the_database_refuses_the_same_pledge_twice_a_day_and_a_number_twice():

@@ -90,3 +90,19 @@ def test_new_numbers_have_ten_digits_without_a_leading_zero_and_differ():
     numbers = {references.new_number() for _ in range(1000)}
     assert len(numbers) > 990
     assert all(len(number) == 10 and number.isdigit() and number[0] != "0" for number in numbers)
+
+
+def test_a_funds_own_number_is_never_a_pledges(monkeypatch):
+    lowest, highest = 0, 0
+
+    def extreme(below):
+        return below - 1 if highest else lowest
+
+    monkeypatch.setattr(references.secrets, "randbelow", extreme)
+    assert references.fund_of(references.new_number()) is None
+    highest = 1
+    assert references.new_number() == "9999999999"
+    assert references.fund_number(7) == "1000000007"
+    assert references.fund_of("1000000007") == 7
+    with pytest.raises(IndexError):
+        references.fund_number(10**6)

@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 from html import unescape
 
@@ -5,9 +6,11 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from donations import accounts, giving, posting
+from donations import accounts, documents, giving, posting
+from donations.instructions import of_appeal, of_pledge, payload
 from donations.models import Fund, Pledge, PledgeMail
 from privacy.tags import tag
+from tests.donations.reading import read
 from tests.donations.test_forms import TYPED
 from tests.factories import (
     BankAccountFactory,
@@ -381,3 +384,203 @@ def test_the_link_works_after_its_mail_has_left(client, mail):
     PledgeMail.objects.update(token="")
     assert PledgeMail.objects.get().token_hash == tag("token", token)
     assert client.get(reverse("donations:instructions", args=[token])).status_code == 200
+
+
+def test_the_code_on_the_page_says_what_stands_beside_it(client, mail):
+    response = client.get(instructions(mail))
+    (code,) = re.findall(r"<svg.*?</svg>", response.content.decode(), re.DOTALL)
+    told = of_pledge(mail.pledge)
+    assert read(code) == payload(told)
+    text = page(response)
+    for line in (told.holder, told.grouped_iban, told.bic, told.ogm, told.rf, "€25.00"):
+        assert line in text
+    assert " style=" not in text
+
+
+def test_where_the_code_has_no_room_the_text_stands_alone(client, fund):
+    mail = PledgeMailFactory(pledge=PledgeFactory(fund=fund, currency="SEK"))
+    text = page(client.get(instructions(mail)))
+    assert "<svg" not in text
+    assert "SEK 25.00" in text
+    assert "DE02 1005 0000 0054 5404 02" in text
+
+
+@pytest.fixture
+def monthly(fund):
+    pledge = PledgeFactory(fund=fund, frequency="monthly", kind="branch", organisation="Local 1", confirmed=True)
+    return PledgeMailFactory(pledge=pledge)
+
+
+TERMS = {"amount": "10", "frequency": "monthly", "until": "", "display": "public"}
+
+
+def changing(mail):
+    return reverse("donations:change", args=[mail.token])
+
+
+def test_the_form_to_change_shows_what_stands_and_reading_it_changes_nothing(client, monthly):
+    before = Pledge.objects.values().get()
+    for ask in (client.get, client.head) * 10:
+        assert ask(changing(monthly), TERMS).status_code == 200
+    text = page(client.get(changing(monthly)))
+    assert 'value="25.00"' in text
+    assert text.count("checked") == 2
+    assert Pledge.objects.values().get() == before
+
+
+def test_a_change_is_made_shown_and_mailed(client, monthly):
+    until = timezone.localdate() + timedelta(days=90)
+    response = client.post(changing(monthly), TERMS | {"until": until.isoformat()})
+    text = page(response)
+    assert "Your pledge is changed" in text
+    assert "€10.00, every month until" in text
+    assert 'action="' + instructions(monthly) in text
+    pledge = Pledge.objects.get()
+    assert (pledge.amount_minor, pledge.until, pledge.display) == (1000, until, "public")
+    assert (pledge.number, pledge.changed_on) == (monthly.pledge.number, timezone.localdate())
+    assert PledgeMail.objects.get(kind="changed").pledge == pledge
+    for lines in re.findall(r"<svg.*?</svg>", response.content.decode(), re.DOTALL):
+        assert "EUR10.00" in read(lines)
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "words"),
+    [
+        ({"amount": "1.500"}, "amount", "two ways"),
+        ({"amount": ""}, "amount", "required"),
+        ({"amount": "0"}, "amount", "more than zero"),
+        ({"until": "yesterday"}, "until", "valid date"),
+        ({"until": "2001-01-01"}, "until", "This day is past."),
+        ({"until": "2999-01-01"}, "until", "two years"),
+        ({"until": "9999-12-31"}, "until", "two years"),
+        ({"until": "2999-01-01", "frequency": "once"}, "until", "has no end"),
+        ({"frequency": "hourly"}, "frequency", "valid choice"),
+        ({"display": "\0"}, "display", "valid choice"),
+    ],
+)
+def test_a_wrong_change_is_named_keeps_what_was_typed_and_changes_nothing(client, monthly, typed, field, words):
+    before = Pledge.objects.values().get()
+    response = client.post(changing(monthly), TERMS | typed)
+    assert response.status_code == 400
+    text = page(response)
+    assert "Nothing was changed." in text
+    assert f'href="#div_id_{field}"' in text
+    assert words in text
+    assert Pledge.objects.values().get() == before
+    assert PledgeMail.objects.count() == 1
+
+
+def test_a_change_to_a_pledge_that_the_person_has_already_is_refused_with_words(client, monthly):
+    pledge = monthly.pledge
+    PledgeFactory(fund=pledge.fund, email=pledge.email, amount_minor=1000, frequency="monthly")
+    response = client.post(changing(monthly), TERMS)
+    assert response.status_code == 400
+    assert "You made just such a pledge" in page(response)
+    pledge.refresh_from_db()
+    assert pledge.amount_minor == 2500
+
+
+def test_a_withdrawn_pledge_is_not_changed(client, monthly):
+    giving.withdraw(monthly.pledge)
+    for response in (client.get(changing(monthly)), client.post(changing(monthly), TERMS)):
+        assert response.status_code == 303
+        assert response.url == instructions(monthly)
+    assert Pledge.objects.get().amount_minor == 2500
+
+
+def test_reminders_are_stopped_and_sent_again_by_a_button(client, monthly):
+    assert "Send no reminders" in page(client.get(instructions(monthly), {"action": "stop"}))
+    assert Pledge.objects.get().reminders_stopped_at is None
+    assert "Send reminders again" in page(client.post(instructions(monthly), {"action": "stop"}))
+    first = Pledge.objects.get().reminders_stopped_at
+    client.post(instructions(monthly), {"action": "stop"})
+    assert Pledge.objects.get().reminders_stopped_at == first
+    assert "Send no reminders" in page(client.post(instructions(monthly), {"action": "resume"}))
+    assert Pledge.objects.get().reminders_stopped_at is None
+
+
+def test_a_pledge_that_has_ended_says_so(client, monthly):
+    Pledge.objects.update(made_on="2026-01-01", until="2026-02-01")
+    text = page(client.get(instructions(monthly)))
+    assert "This pledge has ended." in text
+    assert "Next due" not in text
+    assert "standing-order" not in text
+    assert "and €25.00 every month" not in page(client.get("/fund/"))
+
+
+def test_a_branch_prints_its_papers(client, monthly):
+    text = page(client.get(instructions(monthly)))
+    for name, title in (("resolution", "Resolution"), ("standing-order", "Standing order")):
+        path = reverse("donations:paper", args=[monthly.token, name])
+        assert f'href="{path}"' in text
+        sheet = page(client.get(path))
+        assert f"<h2>{title}</h2>" in sheet
+        assert "Local 1" in sheet
+        assert "Example Solidarity Fund" in sheet
+        pdf = client.get(reverse("donations:paper_pdf", args=[monthly.token, name]))
+        assert pdf["Content-Type"] == "application/pdf"
+        assert pdf["Content-Disposition"] == f'inline; filename="{name}.pdf"'
+        assert pdf["Cache-Control"] == "private, no-store"
+        assert pdf["X-Robots-Tag"] == "noindex"
+        assert pdf.content.startswith(b"%PDF-")
+
+
+def test_papers_that_there_are_not_are_not_found(client, monthly, demo_fund):
+    demo = PledgeMailFactory(pledge=PledgeFactory(fund=demo_fund, frequency="monthly", kind="branch"))
+    for token, name in ((monthly.token, "diploma"), (demo.token, "standing-order"), ("nonsense", "resolution")):
+        for view in ("donations:paper", "donations:paper_pdf"):
+            assert client.get(reverse(view, args=[token, name])).status_code == 404
+    assert client.post(reverse("donations:paper", args=[monthly.token, "resolution"])).status_code == 405
+
+
+def test_an_old_link_opens_none_of_a_pledges_pages(client, monthly):
+    PledgeMail.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    paths = [changing(monthly), instructions(monthly)]
+    paths += [reverse(view, args=[monthly.token, "resolution"]) for view in ("donations:paper", "donations:paper_pdf")]
+    for path in paths:
+        response = client.get(path)
+        assert response.status_code == 404
+        assert "This link no longer works" in page(response)
+        assert response["Referrer-Policy"] == "no-referrer"
+    assert client.post(changing(monthly), TERMS).status_code == 404
+    assert Pledge.objects.get().amount_minor == 2500
+
+
+def test_the_appeal_is_there_for_everybody_to_print(client, fund):
+    assert f'href="/fund/appeal/?fund={fund.slug}"' in page(client.get("/fund/"))
+    response = client.get(f"/fund/appeal/?fund={fund.slug}")
+    (code,) = re.findall(r"<svg.*?</svg>", response.content.decode(), re.DOTALL)
+    assert read(code) == payload(of_appeal(fund))
+    assert not response.cookies
+    pdf = client.get(f"/fund/appeal.pdf?fund={fund.slug}")
+    assert pdf.content.startswith(b"%PDF-")
+    assert client.get("/fund/appeal/?fund=nowhere").status_code == 404
+    assert client.get("/fund/appeal.pdf?fund=nowhere").status_code == 404
+
+
+def test_the_demos_appeal_tells_nobody_to_pay(client, demo_fund):
+    text = page(client.get("/fund/appeal/"))
+    assert "Please send no money now" in text
+    assert "7340" not in text
+    assert "<svg" not in text
+    Fund.objects.update(published_at=None)
+    assert client.get("/fund/appeal/").status_code == 404
+    assert client.get("/fund/appeal.pdf").status_code == 404
+
+
+def test_a_pdf_that_cannot_be_made_says_so_and_the_page_stays(client, monthly, monkeypatch, tmp_path):
+    monkeypatch.setattr(documents, "_PROGRAM", tmp_path / "gone.typ")
+    response = client.get(reverse("donations:paper_pdf", args=[monthly.token, "resolution"]))
+    assert response.status_code == 503
+    assert "print the page itself" in page(response)
+    assert client.get(reverse("donations:paper", args=[monthly.token, "resolution"])).status_code == 200
+
+
+def test_a_pledge_has_an_end_if_its_giver_chose_one(client, fund):
+    until = (timezone.localdate() + timedelta(days=90)).isoformat()
+    assert client.post("/fund/pledge/", TYPED | {"frequency": "monthly", "until": until}).status_code == 200
+    assert Pledge.objects.get().until.isoformat() == until
+    response = client.post("/fund/pledge/", TYPED | {"until": until})
+    assert response.status_code == 400
+    assert "has no end" in page(response)
+    assert f'value="{until}"' in page(response)

@@ -177,6 +177,10 @@ def supporters_way(page):
     yield
     page.goto(mailed_path("donations:instructions", PledgeMail))
     yield
+    page.locator("main a", has_text="Change this pledge").click()
+    yield
+    page.goto(reverse("donations:appeal"))
+    yield
 
 
 def without_the_browsers_own_checks(page):

@@ -1,6 +1,7 @@
 import io
 import re
 import unicodedata
+from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pypdf import PdfReader
 
+from campaign.typesetting import TypesettingError, typeset
 from outbox.models import State
 from protests import consent, handover
 from protests.models import Letter, Signature
@@ -229,8 +231,8 @@ def test_nothing_to_hand_over_is_said(desk, letter, target):
 
 
 def test_a_failing_typesetter_is_an_error_and_shows_no_letter():
-    with pytest.raises(handover.TypesettingError) as error:
-        handover.typeset({"title": "x", "letters": [{"body": "Nora Berg"}]})
+    with pytest.raises(TypesettingError) as error:
+        typeset(Path(handover.__file__).with_name("handover.typ"), {"title": "x", "letters": [{"body": "Nora Berg"}]})
 
     assert "Nora" not in str(error.value)
 

@@ -1,0 +1,36 @@
+"""Setting a PDF with Typst, in a process of its own: the typesetter keeps what it has set until its process ends."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_TYPESETTER = Path(__file__).with_name("typesetter.py")
+_TIMEOUT_SECONDS = 120
+
+
+class TypesettingError(Exception):
+    """The typesetter failed."""
+
+
+def typeset(program: Path, document: dict[str, Any]) -> bytes:
+    """Return `document` as a PDF, set by the Typst program in that file. Raises TypesettingError."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(_TYPESETTER), str(program)],
+            input=json.dumps(document).encode(),
+            capture_output=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TypesettingError(f"not done within {_TIMEOUT_SECONDS} seconds") from error
+    if done.returncode:
+        raise TypesettingError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+    return done.stdout
+
+
+def short(language: str) -> str:
+    """Return the language alone, without script and country, as Typst takes it: "zh" for "zh-hans"."""
+    return language.partition("-")[0]

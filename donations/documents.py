@@ -1,0 +1,215 @@
+"""
+What is printed, one page each: a meeting's resolution, a standing order, an appeal to unions.
+
+A Sheet is what the page for printing (templates/donations/sheet.html) and the PDF (documents.typ) both show.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from campaign.models import Campaign
+from campaign.typesetting import short, typeset
+from donations import instalments, money
+from donations.instructions import Instructions, of_appeal
+from donations.models import Fund, Pledge
+
+_PROGRAM = Path(__file__).with_name("documents.typ")
+Row = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of content: a paragraph, steps, rows of facts with perhaps a code beside them, or lines to fill in."""
+
+    text: str = ""
+    steps: tuple[str, ...] = ()
+    facts: tuple[Row, ...] = ()
+    qr: str = ""
+    lines: tuple[str, ...] = ()
+    is_strong: bool = False
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A page to print. `name` is the file's, `letterhead` stands above the title."""
+
+    name: str
+    letterhead: str
+    title: str
+    parts: tuple[Part, ...]
+
+
+def pdf(sheet: Sheet) -> bytes:
+    """Return a sheet as a PDF of one page. Raises TypesettingError."""
+    return typeset(_PROGRAM, _document(sheet))
+
+
+@lru_cache(maxsize=64)
+def _kept_pdf(document: str) -> bytes:
+    return typeset(_PROGRAM, json.loads(document))
+
+
+def public_pdf(sheet: Sheet) -> bytes:
+    """Return a PDF that anybody may ask for, and that is therefore not set anew each time. Raises TypesettingError."""
+    return _kept_pdf(json.dumps(_document(sheet), sort_keys=True))
+
+
+def _document(sheet: Sheet) -> dict[str, Any]:
+    return {
+        "language": short(get_language() or "en"),
+        "letterhead": sheet.letterhead,
+        "title": sheet.title,
+        "parts": [vars(part) for part in sheet.parts],
+    }
+
+
+def papers(made: Pledge, told: Instructions | None) -> dict[str, Sheet]:
+    """Return the papers to a pledge that its giver may print, by name; none if nothing is to be paid."""
+    if told is None or made.withdrawn_at or made.has_ended or not made.name:
+        return {}
+    makers: list[Callable[[Pledge, Instructions], Sheet]] = []
+    if made.kind != Pledge.Kind.PERSON:
+        makers.append(_resolution)
+    if made.frequency == Pledge.Frequency.MONTHLY:
+        makers.append(_standing_order)
+    return {sheet.name: sheet for sheet in (make(made, told) for make in makers)}
+
+
+def _resolution(made: Pledge, told: Instructions) -> Sheet:
+    """A meeting's resolution to give, to be voted on and signed."""
+    values = {"amount": money.format_amount(made.amount_minor, made.currency), "fund": str(made.fund)}
+    if made.frequency == Pledge.Frequency.ONCE:
+        gives = _("To give %(amount)s to the fund “%(fund)s”.") % values
+    elif made.until:
+        gives = _("To give %(amount)s every month to the fund “%(fund)s”, until %(until)s.") % (
+            values | {"until": date_format(made.until)}
+        )
+    else:
+        gives = _("To give %(amount)s every month to the fund “%(fund)s”, until it resolves otherwise.") % values
+    shown = {
+        Pledge.Display.PUBLIC: _("That the campaign may show our name among the supporters."),
+        Pledge.Display.INITIALS: _("That the campaign may show our initials among the supporters."),
+        Pledge.Display.ANONYMOUS: _("That the campaign is not to show our name."),
+    }[Pledge.Display(made.display)]
+    pays = _("To ask the treasurer to pay it to this account, with the reference.")
+    return Sheet(
+        name="resolution",
+        letterhead=made.organisation,
+        title=_("Resolution"),
+        parts=(
+            Part(lines=(_("Meeting of (date)"), _("in (place)"))),
+            Part(text=_("The meeting resolves:")),
+            Part(steps=(gives, shown, pays)),
+            Part(facts=_account(told)),
+            Part(
+                lines=(
+                    _("For, against, abstentions"),
+                    _("Chair (name and signature)"),
+                    _("Secretary (name and signature)"),
+                )
+            ),
+        ),
+    )
+
+
+def _standing_order(made: Pledge, told: Instructions) -> Sheet:
+    """A bank's standing order, filled in as far as we know."""
+    payer = made.name if made.kind == Pledge.Kind.PERSON else made.organisation
+    following = instalments.following(made, timezone.localdate())
+    last = list(instalments.dates(made))[-1:] if made.until else []
+    order: tuple[Row, ...] = (
+        (_("Amount"), money.format_amount(made.amount_minor, made.currency)),
+        (_("How often"), _("every month")),
+        (_("First payment"), date_format(following) if following else "—"),
+        (_("Last payment"), date_format(last[0]) if last else _("until we end it")),
+    )
+    return Sheet(
+        name="standing-order",
+        letterhead=payer,
+        title=_("Standing order"),
+        parts=(
+            Part(text=_("To our bank: please pay from our account, every month, as follows.")),
+            Part(lines=(_("IBAN of our account"),)),
+            Part(facts=order + _account(told)),
+            Part(text=_how_to_copy()),
+            Part(lines=(_("Place and date"), _("Signature"), _("Second signature, if the account needs two"))),
+        ),
+    )
+
+
+def appeal(fund: Fund) -> Sheet:
+    """An appeal to unions, in the language that is active."""
+    campaign = Campaign.objects.first()
+    told = of_appeal(fund)
+    name = str(campaign or _("Solidarity"))
+    pledging = settings.BASE_URL + reverse("donations:pledge")
+    steps = [
+        _("Put the fund on the agenda of your next meeting, and resolve on a gift: once, or every month."),
+        _(
+            "Pledge it at %(address)s. There you get a reference of your own, and a resolution and a standing order to "
+            "print."
+        )
+        % {"address": pledging},
+    ]
+    paying: tuple[Part, ...]
+    if told:
+        steps.append(_("Or transfer what you have collected to the account below, with the reference below."))
+        paying = (
+            Part(facts=_account(told), qr=told.qr),
+            Part(text=_how_to_copy()),
+        )
+    else:
+        paying = (
+            Part(
+                text=_("Please send no money now: this fund has no account that is open for payments."), is_strong=True
+            ),
+        )
+    answer = (
+        _("Tell us what you decide: %(address)s") % {"address": campaign.contact_email}
+        if (campaign and campaign.contact_email)
+        else ""
+    )
+    return Sheet(
+        name="appeal",
+        letterhead=name,
+        title=str(fund),
+        parts=(
+            Part(text=_("To unions, their branches and other organisations")),
+            Part(text=_("Dear friends,")),
+            Part(text=fund.strike.safe_translation_getter("summary", any_language=True) or ""),
+            Part(
+                text=_("A strike costs the strikers their wages. We ask you to support the fund “%(fund)s”:")
+                % {"fund": fund}
+            ),
+            Part(steps=tuple(steps)),
+            *paying,
+            Part(text=answer),
+            Part(text=_("With solidarity,") + "\n" + name),
+        ),
+    )
+
+
+def _account(told: Instructions) -> tuple[Row, ...]:
+    rows = [
+        (_("Payee"), told.holder),
+        ("IBAN", told.grouped_iban),
+        ("BIC", told.bic),
+        (_("Reference in Belgium (OGM)"), told.ogm),
+        (_("Reference elsewhere (RF)"), told.rf),
+    ]
+    return tuple(row for row in rows if row[1])
+
+
+def _how_to_copy() -> str:
+    return _("Copy the holder's name letter for letter: banks compare it. One of the two references is enough.")
