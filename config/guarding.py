@@ -1,5 +1,6 @@
 """What no request of ours looks like is answered before Django reads it: Django would fail, or write it to disk."""
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from http import HTTPStatus
@@ -29,10 +30,16 @@ def refusal(environ: WSGIEnvironment) -> HTTPStatus | None:
     length = environ.get("CONTENT_LENGTH") or ""
     if "HTTP_TRANSFER_ENCODING" in environ and not length:
         return _take_chunks(environ)
-    # There is no form for files here, so the limit is one for all.
-    if length.isdecimal() and int(length[:20]) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+    if length.isdecimal() and int(length[:20]) > _limit(environ):
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     return None
+
+
+def _limit(environ: WSGIEnvironment) -> int:
+    """Return how much this path takes. Few forms are for files, and for organisers alone."""
+    path = environ.get("PATH_INFO", "")
+    found = (size for ending, size in settings.UPLOAD_MAX_SIZES.items() if re.search(ending, path))
+    return int(next(found, settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
 
 
 def _take_chunks(environ: WSGIEnvironment) -> HTTPStatus | None:
@@ -49,10 +56,10 @@ def _take_chunks(environ: WSGIEnvironment) -> HTTPStatus | None:
     return None
 
 
-def _words(status: HTTPStatus) -> str:
+def _words(status: HTTPStatus, limit: int) -> str:
     if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        megabytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE / 1024 / 1024
-        return f"This is more than we take, {megabytes:g} MB. Nothing was kept. Please go back and shorten it."
+        megabytes = limit / 1024 / 1024
+        return f"This is more than we take, {megabytes:.3g} MB. Nothing was kept. Please go back and shorten it."
     return f"We could not understand this request ({status.phrase}). Nothing was changed."
 
 
@@ -76,6 +83,6 @@ def guarded(application: WSGIApplication) -> WSGIApplication:
             ("Connection", "close"),
         ]
         start_response(f"{status.value} {status.phrase}", headers)
-        return [f"{_words(status)}\n".encode()]
+        return [f"{_words(status, _limit(environ))}\n".encode()]
 
     return answer

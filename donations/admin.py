@@ -15,15 +15,19 @@ from parler.admin import TranslatableAdmin
 
 from campaign.admin import PublishedAdmin, SafeAddresses, StateFilter
 from donations import accounts, giving, holding, money, posting, references
+from donations.cash_admin import AllocationAdmin, CollectionSheetAdmin, DisbursementAdmin, StoredFileAdmin
 from donations.models import (
     AccountNotice,
     Allocation,
     BankAccount,
+    CollectionSheet,
+    Disbursement,
     Fund,
     Pledge,
     PledgeHold,
     PledgeHoldQuerySet,
     PledgeMail,
+    StoredFile,
     Transaction,
 )
 from outbox.admin import OutgoingMailAdmin
@@ -509,3 +513,9 @@ class TransactionAdmin(SafeAddresses, admin.ModelAdmin):
             except posting.RefusedError as refused:
                 self.message_user(request, f"{posted}: {refused}", messages.ERROR)
         return done
+
+
+admin.site.register(CollectionSheet, CollectionSheetAdmin)
+admin.site.register(Disbursement, DisbursementAdmin)
+admin.site.register(Allocation, AllocationAdmin)
+admin.site.register(StoredFile, StoredFileAdmin)
