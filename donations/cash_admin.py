@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone, translation
@@ -35,6 +36,11 @@ MOST_PRINTED = 50
 
 def _user(request: HttpRequest) -> User:
     return cast("User", request.user)
+
+
+def _posted(request: HttpRequest) -> Any:
+    """Return what was posted, also where that is nothing; None if the page is only looked at."""
+    return request.POST if request.method == "POST" else None
 
 
 class AmountField(forms.CharField):
@@ -291,8 +297,8 @@ class CollectionSheetAdmin(WithSteps):
     """Made and printed, counted by two apart, photographed, paid in. Numbers have no gaps: none is ever deleted."""
 
     form = SheetForm
-    list_display = ("number", "fund", "place", "held_on", "state", "counted", "in_cash", "has_scan")
-    list_display_links = ("number", "fund")
+    list_display = ("number", "state", "place", "held_on", "counted", "in_cash", "has_scan", "fund")
+    list_display_links = ("number", "state")
     list_filter = ("fund", "currency", "held_on")
     search_fields = ("place",)
     actions = ("print_sheets", "discard_count", "take_back")
@@ -343,7 +349,7 @@ class CollectionSheetAdmin(WithSteps):
     def state(self, sheet: Any) -> Any:
         return collecting.standing_of(sheet).state.label
 
-    @admin.display(description=_("counted"))
+    @admin.display(description=_("amount counted"))
     def counted(self, sheet: CollectionSheet) -> str:
         """What the first one counted is shown to nobody: the second count is worth something because of it."""
         if not sheet.counted_at or sheet.counted_minor is None:
@@ -408,9 +414,9 @@ class CollectionSheetAdmin(WithSteps):
         is_second = sheet.counter_one_id not in {None, by.pk}
         initial = {"held_on": sheet.held_on or timezone.localdate(), "place": sheet.place}
         form: forms.Form = (
-            SecondCountForm(request.POST or None, currency=sheet.currency)
+            SecondCountForm(_posted(request), currency=sheet.currency)
             if is_second
-            else FirstCountForm(request.POST or None, currency=sheet.currency, initial=initial)
+            else FirstCountForm(_posted(request), currency=sheet.currency, initial=initial)
         )
         lead: Any
         if is_second:
@@ -450,7 +456,7 @@ class CollectionSheetAdmin(WithSteps):
         return self.form_page(
             request,
             sheet,
-            FileForm(request.POST or None, request.FILES or None),
+            FileForm(_posted(request), request.FILES),
             act,
             title=_("Add a photo or scan"),
             lead=_("Of the sheet with both signatures. It is added once, and stays; its content can be erased."),
@@ -462,7 +468,7 @@ class CollectionSheetAdmin(WithSteps):
         sheet = self.wanted(request, pk)
         left = collecting.standing_of(sheet).in_cash_minor
         form = LineForm(
-            request.POST or None,
+            _posted(request),
             currency=sheet.currency,
             lines=collecting.lines_for(sheet),
             initial={"amount": money.typed_amount(left, sheet.currency)},
@@ -527,7 +533,7 @@ class DisbursementAdmin(WithSteps):
     """Asked for by one, approved by two, paid, and shown with evidence. Nothing of it is edited or deleted."""
 
     form = DisbursementForm
-    list_display = ("__str__", "fund", "households", "requested_by", "approved_by", "paid", "state")
+    list_display = ("__str__", "state", "households", "paid", "requested_by", "approved_by", "fund")
     list_filter = (DisbursementStateFilter, "fund", "currency", "requested_at")
     list_select_related = ("fund", "requested_by")
     search_fields = ("purpose",)
@@ -618,7 +624,7 @@ class DisbursementAdmin(WithSteps):
         return self.form_page(
             request,
             asked,
-            FileForm(request.POST or None, request.FILES or None),
+            FileForm(_posted(request), request.FILES),
             lambda data: disbursing.add_evidence(asked, data["file"].file, name=data["file"].name, by=_user(request)),
             title=_("Add evidence"),
             lead=_(
@@ -633,7 +639,7 @@ class DisbursementAdmin(WithSteps):
         asked = self.wanted(request, pk)
         unpaid = asked.amount_minor - balances.of_disbursement(asked.pk)
         form = CashForm(
-            request.POST or None,
+            _posted(request),
             currency=asked.currency,
             initial={"amount": money.typed_amount(unpaid, asked.currency), "paid_on": timezone.localdate()},
         )
@@ -653,7 +659,7 @@ class DisbursementAdmin(WithSteps):
         asked = self.wanted(request, pk)
         unpaid = asked.amount_minor - balances.of_disbursement(asked.pk)
         form = LineForm(
-            request.POST or None,
+            _posted(request),
             currency=asked.currency,
             lines=disbursing.lines_for(asked),
             initial={"amount": money.typed_amount(unpaid, asked.currency)},
@@ -762,10 +768,10 @@ class AllocationAdmin(WithSteps):
 class StoredFileAdmin(WithSteps):
     """Photos of sheets and evidence: for organisers alone, to download, and to erase where they show too much."""
 
-    list_display = ("stored_at", "name", "media_type", "kilobytes", "stored_by", "is_erased")
+    list_display = ("stored_at", "name", "media_type", "length", "stored_by", "is_erased")
     list_filter = ("media_type", "stored_at")
     list_select_related = ("stored_by",)
-    fields = ("name", "media_type", "kilobytes", "sha256", "stored_by", "stored_at", "is_erased")
+    fields = ("name", "media_type", "length", "sha256", "stored_by", "stored_at", "is_erased")
     actions = ("erase",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -784,8 +790,8 @@ class StoredFileAdmin(WithSteps):
         return [(_("Download"), self.url("download", obj), ""), (_("Erase"), "", "erase")]
 
     @admin.display(description=_("size"))
-    def kilobytes(self, stored: StoredFile) -> str:
-        return f"{stored.size / 1024:.0f} kB"
+    def length(self, stored: StoredFile) -> str:
+        return filesizeformat(stored.size)
 
     @admin.display(description=_("erased"), boolean=True)
     def is_erased(self, stored: StoredFile) -> bool:
@@ -820,7 +826,6 @@ def download(content: bytes, media_type: str, name: str) -> HttpResponse:
         content_type=media_type,
         headers={
             "Content-Disposition": content_disposition_header(True, name) or "attachment",
-            "Cache-Control": "no-store",
             "X-Content-Type-Options": "nosniff",
         },
     )

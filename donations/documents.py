@@ -26,8 +26,8 @@ from donations.models import CollectionSheet, Fund, Pledge
 
 _PROGRAM = Path(__file__).with_name("documents.typ")
 _COLLECTION = Path(__file__).with_name("collection.typ")
-# Lines for gifts on a collection sheet.
-ENTRIES = 18
+# Lines for gifts on a collection sheet, if what stands above them is short.
+ENTRIES = 20
 Row = tuple[str, str]
 
 

@@ -57,7 +57,7 @@ def test_numbers_have_no_gaps_and_are_of_each_fund():
     assert [sheet.number for sheet in made] == [1, 2, 1]
     with pytest.raises(ValidationError):
         collecting.make(fund, "euro")
-    with pytest.raises(IntegrityError, match="sheet_number_once|number"), atomic():
+    with pytest.raises(IntegrityError, match=r"sheet_number_once|number"), atomic():
         CollectionSheet.objects.create(fund=fund, number=2, currency="EUR")
 
 
@@ -174,7 +174,9 @@ def test_only_lines_that_can_be_it_are_offered_the_same_amount_first(account, or
     assert not {other_currency, out, before, reversed_} & set(offered)
 
 
-@pytest.mark.parametrize(("of_line", "amount", "words"), [(500, 101, "cash|brought"), (50, 51, "Only"), (500, 0, "Only")])
+@pytest.mark.parametrize(
+    ("of_line", "amount", "words"), [(500, 101, "cash|brought"), (50, 51, "Only"), (500, 0, "Only")]
+)
 def test_a_deposit_that_does_not_fit_leaves_all_as_it_was(account, organisers, of_line, amount, words):
     sheet = counted(account.fund, organisers, 100)
     line = at_bank(account, of_line)

@@ -63,7 +63,7 @@ def test_two_different_organisers_approve_and_the_one_who_asked_counts_once(acco
     assert state(wanted) == State.APPROVED_ONCE
     with pytest.raises(RefusedError, match="another organiser's"):
         disbursing.approve(wanted, by=organisers[0])
-    with pytest.raises(IntegrityError, match="one_approval_a_person|approved_by_id"), atomic():
+    with pytest.raises(IntegrityError, match=r"one_approval_a_person|approved_by_id"), atomic():
         Approval.objects.create(disbursement=wanted, approved_by=organisers[0])
     with pytest.raises(RefusedError, match="two organisers"):
         hand_over(wanted, 1, organisers[0])
@@ -139,7 +139,7 @@ def test_a_payment_that_makes_no_sense_leaves_nothing(account, organisers, amoun
 def test_money_of_another_currency_pays_nothing(account, organisers):
     wanted = approved(account.fund, organisers, currency="SEK")
     cash(account.fund, 50000)
-    with pytest.raises(RefusedError, match="cash|came in"):
+    with pytest.raises(RefusedError, match=r"cash|came in"):
         hand_over(wanted, 100, organisers[0])
     line = TransactionFactory(fund=account.fund, account=account, amount_minor=-100)
     assert disbursing.lines_for(wanted) == []

@@ -49,7 +49,8 @@ def test_a_photo_keeps_nothing_but_its_picture_upright():
 
 
 @pytest.mark.parametrize(
-    ("form", "mode", "colour"), [("PNG", "RGBA", (0, 0, 0, 0)), ("WEBP", "RGB", "red"), ("PNG", "P", 0), ("PNG", "1", 1)]
+    ("form", "mode", "colour"),
+    [("PNG", "RGBA", (0, 0, 0, 0)), ("WEBP", "RGB", "red"), ("PNG", "P", 0), ("PNG", "1", 1)],
 )
 def test_other_pictures_become_jpeg_on_white(form, mode, colour):
     kept = filing.content(take(picture(form, mode=mode, colour=colour)))
