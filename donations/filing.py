@@ -71,12 +71,13 @@ def _drawn_anew(content: bytes) -> bytes:
             opened.draft("RGB", (_LONGEST_SIDE, _LONGEST_SIDE))
             if opened.width * opened.height > _MAXIMUM_PIXELS:
                 raise ValidationError(_("This picture has too many pixels. Please send a smaller one."))
-            upright = ImageOps.exif_transpose(opened).convert("RGBA")
+            picture = opened if opened.mode in {"RGB", "L"} else opened.convert("RGBA")
+            picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+            upright = ImageOps.exif_transpose(picture).convert("RGBA")
     except (OSError, SyntaxError, ValueError, EOFError, KeyError, struct.error, Image.DecompressionBombError) as error:
         raise ValidationError(
             _("This is no picture or PDF that we can read. Please send JPEG, PNG, WebP or PDF.")
         ) from error
-    upright.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     paper = Image.new("RGB", upright.size, "white")  # JPEG knows no transparency
     paper.paste(upright, mask=upright.getchannel("A"))
     drawn = BytesIO()
