@@ -745,9 +745,9 @@ class AllocationAdmin(WithSteps):
     def fund(self, made: Allocation) -> Any:
         return made.transaction.fund
 
-    @admin.display(description=_("undone"), boolean=True)
-    def undone(self, made: Allocation) -> bool:
-        return hasattr(made, "reversal")
+    @admin.display(description=_("undone"))
+    def undone(self, made: Allocation) -> Any:
+        return _("yes") if hasattr(made, "reversal") else "-"
 
     def describe(self, made: Allocation) -> str:
         return f"{made}: {made.disbursement or made.sheet or made.pledge or made.transaction}"
@@ -785,7 +785,7 @@ class StoredFileAdmin(WithSteps):
         return [path("<int:pk>/download/", view, name="donations_storedfile_download"), *super().get_urls()]
 
     def steps(self, request: HttpRequest, obj: Any) -> list[tuple[Any, str, str]]:
-        if self.is_erased(obj):
+        if not obj.name:
             return []
         return [(_("Download"), self.url("download", obj), ""), (_("Erase"), "", "erase")]
 
@@ -793,9 +793,9 @@ class StoredFileAdmin(WithSteps):
     def length(self, stored: StoredFile) -> str:
         return filesizeformat(stored.size)
 
-    @admin.display(description=_("erased"), boolean=True)
-    def is_erased(self, stored: StoredFile) -> bool:
-        return not stored.name
+    @admin.display(description=_("erased"))
+    def is_erased(self, stored: StoredFile) -> Any:
+        return "-" if stored.name else _("yes")
 
     def download_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         if not self.has_view_permission(request):
