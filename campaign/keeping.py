@@ -16,11 +16,15 @@ COLUMNS = {
     "network_tag": _("fingerprint of the network, which cannot be turned back into its address"),
     "name_tag": _("fingerprint of the name, the same for similar names"),
     "words_tag": _("fingerprint of the words, the same for similar words"),
+    "counterparty_iban_tag": _("fingerprint of the bank account, which cannot be turned back into its number"),
     "token": _("secret part of the mailed link"),
 }
 # From when the days count, by the last part of a rule's `after`.
 COUNTED_FROM = {
     "created_at": _("after it was written down"),
+    "recorded_at": _("after it was recorded"),
+    "stored_at": _("after it was stored"),
+    "uploaded_at": _("after it was uploaded"),
     "confirmed_at": _("after you confirmed it"),
     "closed_at": _("after the letter is closed"),
     "expires_at": _("after its end"),

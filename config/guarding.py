@@ -1,5 +1,6 @@
 """What no request of ours looks like is answered before Django reads it: Django would fail, or write it to disk."""
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from http import HTTPStatus
@@ -35,10 +36,10 @@ def refusal(environ: WSGIEnvironment) -> HTTPStatus | None:
 
 
 def _limit(environ: WSGIEnvironment) -> int:
-    """Return how much this path takes. One form is for files, the banks' statements."""
-    if environ.get("PATH_INFO", "").endswith("/admin/donations/bankstatement/import/"):
-        return int(settings.STATEMENT_UPLOAD_MAX_SIZE)
-    return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    """Return how much this path takes. Few forms are for files, and for organisers alone."""
+    path = environ.get("PATH_INFO", "")
+    found = (size for ending, size in settings.UPLOAD_MAX_SIZES.items() if re.search(ending, path))
+    return int(next(found, settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
 
 
 def _take_chunks(environ: WSGIEnvironment) -> HTTPStatus | None:

@@ -165,8 +165,13 @@ if not DEVELOPMENT:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-# Of a bank's file that an organiser uploads, with what its form adds (donations.uploading.MAXIMUM_BYTES).
-STATEMENT_UPLOAD_MAX_SIZE = 10 * 1024 * 1024 + 64 * 1024
+# Where organisers upload files, and how much with what the form adds (MAXIMUM_BYTES in donations.filing, .uploading).
+UPLOAD_MAX_SIZES = {
+    r"/admin/donations/(collectionsheet/\d+/scan|disbursement/\d+/evidence)/\Z": 8 * 1024 * 1024 + 64 * 1024,
+    r"/admin/donations/bankstatement/import/\Z": 10 * 1024 * 1024 + 64 * 1024,
+}
+# None of them is ever written to disk as it is.
+FILE_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

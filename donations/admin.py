@@ -19,17 +19,21 @@ from parler.admin import TranslatableAdmin
 
 from campaign.admin import PublishedAdmin, SafeAddresses, StateFilter
 from donations import accounts, giving, holding, money, posting, reconciling, references
+from donations.cash_admin import AllocationAdmin, CollectionSheetAdmin, DisbursementAdmin, StoredFileAdmin
 from donations.desk import Desk
 from donations.models import (
     AccountNotice,
     Allocation,
     BankAccount,
     BankStatement,
+    CollectionSheet,
+    Disbursement,
     Fund,
     Pledge,
     PledgeHold,
     PledgeHoldQuerySet,
     PledgeMail,
+    StoredFile,
     Transaction,
 )
 from donations.statements_admin import BankStatementAdmin
@@ -566,3 +570,7 @@ class TransactionAdmin(Desk, SafeAddresses, admin.ModelAdmin):
 
 
 admin.site.register(BankStatement, BankStatementAdmin)
+admin.site.register(CollectionSheet, CollectionSheetAdmin)
+admin.site.register(Disbursement, DisbursementAdmin)
+admin.site.register(Allocation, AllocationAdmin)
+admin.site.register(StoredFile, StoredFileAdmin)

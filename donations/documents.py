@@ -1,11 +1,11 @@
 """
-What is printed, one page each: a meeting's resolution, a standing order, an appeal to unions.
+What is printed, one page each: a meeting's resolution, a standing order, an appeal to unions, a collection sheet.
 
 A Sheet is what the page for printing (templates/donations/sheet.html) and the PDF (documents.typ) both show.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,11 +20,14 @@ from django.utils.translation import gettext as _
 
 from campaign.models import Campaign
 from campaign.typesetting import short, typeset
-from donations import instalments, money
+from donations import accounts, instalments, money
 from donations.instructions import Instructions, of_appeal
-from donations.models import Fund, Pledge
+from donations.models import CollectionSheet, Fund, Pledge
 
 _PROGRAM = Path(__file__).with_name("documents.typ")
+_COLLECTION = Path(__file__).with_name("collection.typ")
+# Lines for gifts on a collection sheet, if what stands above them is short.
+ENTRIES = 20
 Row = tuple[str, str]
 
 
@@ -213,3 +216,59 @@ def _account(told: Instructions) -> tuple[Row, ...]:
 
 def _how_to_copy() -> str:
     return _("Copy the holder's name letter for letter: banks compare it. One of the two references is enough.")
+
+
+def collection(sheets: Sequence[CollectionSheet]) -> bytes:
+    """Return sheets for a collection in cash as one PDF, a page each, to be filled in. Raises TypesettingError."""
+    campaign = Campaign.objects.first()
+    return typeset(
+        _COLLECTION,
+        {
+            "language": short(get_language() or "en"),
+            "letterhead": str(campaign or _("Solidarity")),
+            "title": _("Collection sheet"),
+            "entries": ENTRIES,
+            "labels": {
+                "columns": [_("No."), _("Name or initials, if you like"), _("Workplace or place"), _("Amount")],
+                "total": _("Total"),
+                "signature": _("Signature"),
+                "counted": _("Counted, and date"),
+                "first": _("First counter (name)"),
+                "second": _("Second counter (name)"),
+                "how": _(
+                    "Two people count the money together and sign. Each of them then types the amount at the site, and "
+                    "one adds a photo of this sheet. Unused sheets come back too: every number is accounted for."
+                ),
+            },
+            "sheets": [
+                {
+                    "number": _("No. %(number)d") % {"number": sheet.number},
+                    "facts": _facts_of_a_collection(sheet),
+                }
+                for sheet in sheets
+            ],
+        },
+    )
+
+
+def _facts_of_a_collection(sheet: CollectionSheet) -> list[Row]:
+    """What stands above the lines; an empty value is a line to fill in."""
+    account = accounts.payable(sheet.fund)
+    where = (
+        f"{account.holder}, {account.grouped_iban}"
+        if account
+        else _("The fund has no account now that is open for payments. Keep the cash, and ask the organisers.")
+    )
+    rows = [(_("Collected for"), str(sheet.fund)), (_("To be paid in to"), where)]
+    if account:
+        words = _("Collection sheet %(number)d") % {"number": sheet.number}
+        rows += [
+            (_("With the words"), words),
+            (_("Compare the account at"), settings.BASE_URL + reverse("donations:account")),
+        ]
+    return [
+        *rows,
+        (_("Currency"), sheet.currency),
+        (_("Place"), sheet.place),
+        (_("Date"), date_format(sheet.held_on) if sheet.held_on else ""),
+    ]

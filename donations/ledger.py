@@ -21,6 +21,7 @@ from donations.models import (
     Approval,
     BankAccount,
     BankStatement,
+    Cancellation,
     CollectionSheet,
     Disbursement,
     Evidence,
@@ -151,6 +152,14 @@ def _approval(approval: Approval) -> Facts:
     }
 
 
+def _cancelled(cancellation: Cancellation) -> Facts:
+    return {
+        "disbursement": cancellation.disbursement_id,
+        "cancelled_by": cancellation.cancelled_by_id,
+        "cancelled_at": moment(cancellation.cancelled_at),
+    }
+
+
 def _evidence(evidence: Evidence) -> Facts:
     return {
         "disbursement": evidence.disbursement_id,
@@ -171,6 +180,7 @@ FACTS: dict[str, Telling] = {
     Kind.SHEET_COUNTED: Telling(CollectionSheet, _counted, Q(counted_at__isnull=False)),
     Kind.DISBURSEMENT_REQUESTED: Telling(Disbursement, _requested),
     Kind.DISBURSEMENT_APPROVED: Telling(Approval, _approval, fund="disbursement__fund_id"),
+    Kind.DISBURSEMENT_CANCELLED: Telling(Cancellation, _cancelled, fund="disbursement__fund_id"),
     Kind.EVIDENCE_ADDED: Telling(Evidence, _evidence, fund="disbursement__fund_id", related=("file",)),
 }
 

@@ -923,6 +923,11 @@ class CollectionSheet(models.Model):
                 name="donations_sheet_has_two_counters",
             ),
             models.CheckConstraint(
+                condition=Q(counted_minor=None, counter_one=None)
+                | Q(counted_minor__isnull=False, counter_one__isnull=False),
+                name="donations_sheet_count_has_a_counter",
+            ),
+            models.CheckConstraint(
                 condition=Q(counted_at=None, counter_two=None)
                 | Q(
                     counted_at__isnull=False,
@@ -938,6 +943,10 @@ class CollectionSheet(models.Model):
     def __str__(self) -> str:
         return f"{self.fund}, {self.number}"
 
+    def clean(self) -> None:
+        if self.held_on and self.held_on > timezone.localdate() and self.counter_one_id:
+            raise ValidationError({"held_on": _("This day is still to come.")})
+
 
 class Disbursement(Posted):
     """Money for families, as it was asked for. Who approved it and what paid it are rows of their own."""
@@ -945,8 +954,14 @@ class Disbursement(Posted):
     not_personal = ALL
 
     fund = models.ForeignKey(Fund, models.PROTECT, related_name="disbursements", verbose_name=_("fund"))
-    purpose = models.CharField(_("purpose"), max_length=200, help_text=_("Public. Never a family's name."))
-    households = models.PositiveIntegerField(_("households"))
+    purpose = models.CharField(
+        _("purpose"),
+        max_length=200,
+        help_text=_("Public, and stays: “Bread and rent in May”. Never a family's name, nor what tells who it is."),
+    )
+    households = models.PositiveIntegerField(
+        _("households"), help_text=_("How many get of it. Public. Who they are stands in your own papers, not here.")
+    )
     amount_minor = models.PositiveBigIntegerField(_("amount in the smallest unit"))
     currency = models.CharField(_("currency"), max_length=3, validators=[currency_code])
     requested_by = _by(_("asked for by"))
@@ -990,6 +1005,27 @@ class Approval(Posted):
 
     def __str__(self) -> str:
         return f"{self.disbursement}: {self.approved_by}"
+
+
+class Cancellation(Posted):
+    """A disbursement that was asked for and is not to be paid any more."""
+
+    not_personal = ALL
+
+    disbursement = models.OneToOneField(
+        Disbursement, models.PROTECT, related_name="cancellation", verbose_name=_("disbursement")
+    )
+    cancelled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("cancelled by")
+    )
+    cancelled_at = models.DateTimeField(_("cancelled"), default=timezone.now, editable=False)
+
+    class Meta(Posted.Meta):
+        verbose_name = _("cancelled disbursement")
+        verbose_name_plural = _("cancelled disbursements")
+
+    def __str__(self) -> str:
+        return str(self.disbursement)
 
 
 class Evidence(Posted):
@@ -1162,6 +1198,7 @@ class LedgerEvent(Posted):
         SHEET_COUNTED = "sheet_counted", _("collection sheet counted")
         DISBURSEMENT_REQUESTED = "disbursement_requested", _("disbursement asked for")
         DISBURSEMENT_APPROVED = "disbursement_approved", _("disbursement approved")
+        DISBURSEMENT_CANCELLED = "disbursement_cancelled", _("disbursement cancelled")
         EVIDENCE_ADDED = "evidence_added", _("evidence added")
 
     sequence = models.BigIntegerField(_("number"), primary_key=True)

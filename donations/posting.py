@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from donations import balances, ledger, money
-from donations.models import Allocation, CollectionSheet, Disbursement, LedgerEvent, Pledge, Transaction
+from donations.models import Allocation, Cancellation, CollectionSheet, Disbursement, LedgerEvent, Pledge, Transaction
 
 Kind = Allocation.Kind
 APPROVALS_NEEDED = 2
@@ -253,6 +253,8 @@ def _check(
     for one in of:
         if one and (one.fund_id, one.currency) != (transaction.fund_id, transaction.currency):
             raise RefusedError(_("This is of another fund or currency than the transaction."))
+    if disbursement and Cancellation.objects.filter(disbursement=disbursement).exists():
+        raise RefusedError(_("This disbursement is cancelled."))
     if disbursement and disbursement.approvals.count() < APPROVALS_NEEDED:
         raise RefusedError(_("A disbursement needs the approval of two organisers."))
 

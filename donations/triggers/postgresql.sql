@@ -110,11 +110,26 @@ BEGIN
         AND (SELECT COUNT(*) FROM donations_approval WHERE disbursement_id = NEW.disbursement_id) < 2 THEN
         PERFORM donations_refuse('donations_allocation: a disbursement needs two approvals');
     END IF;
+    IF EXISTS (SELECT 1 FROM donations_cancellation WHERE disbursement_id = NEW.disbursement_id) THEN
+        PERFORM donations_refuse('donations_allocation: the disbursement is cancelled');
+    END IF;
     RETURN NEW;
 END $$
 --
 CREATE TRIGGER donations_allocation_fits BEFORE INSERT ON donations_allocation
 FOR EACH ROW EXECUTE FUNCTION donations_allocation_fits()
+--
+CREATE OR REPLACE FUNCTION donations_cancelled_is_unpaid() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT COALESCE(SUM(amount_minor), 0) FROM donations_allocation
+            WHERE disbursement_id = NEW.disbursement_id) <> 0 THEN
+        PERFORM donations_refuse('donations_cancellation: undo the payments before');
+    END IF;
+    RETURN NEW;
+END $$
+--
+CREATE TRIGGER donations_cancelled_is_unpaid BEFORE INSERT ON donations_cancellation
+FOR EACH ROW EXECUTE FUNCTION donations_cancelled_is_unpaid()
 --
 CREATE OR REPLACE FUNCTION donations_account_stands() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -56,6 +56,16 @@ BEGIN
     SELECT RAISE(ABORT, 'donations_allocation: a disbursement needs two approvals')
     WHERE NEW.disbursement_id IS NOT NULL
     AND (SELECT COUNT(*) FROM donations_approval WHERE disbursement_id = NEW.disbursement_id) < 2;
+    SELECT RAISE(ABORT, 'donations_allocation: the disbursement is cancelled')
+    FROM donations_cancellation WHERE disbursement_id = NEW.disbursement_id;
+END
+--
+CREATE TRIGGER donations_cancelled_is_unpaid BEFORE INSERT ON donations_cancellation
+WHEN (
+    SELECT COALESCE(SUM(amount_minor), 0) FROM donations_allocation WHERE disbursement_id = NEW.disbursement_id
+) <> 0
+BEGIN
+    SELECT RAISE(ABORT, 'donations_cancellation: undo the payments before');
 END
 --
 CREATE TRIGGER donations_account_is_not_deleted BEFORE DELETE ON donations_bankaccount

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.html import escape
 
 from campaign.models import Alias, Campaign, Claim, Demand, Strike, TimelineEvent
 from privacy.registry import rules
@@ -374,7 +375,7 @@ def test_the_privacy_page_gives_each_personal_column_its_purpose_and_its_end(cli
     declared = list(rules())
     assert declared
     for _model, _column, rule in declared:
-        assert str(rule.purpose) in html
+        assert escape(rule.purpose) in html
         assert f"{rule.days} days" in main(client, "/privacy/")
 
 

@@ -80,6 +80,23 @@ def test_a_body_in_chunks_has_the_same_limit(settings):
     assert chunked(b"x" * 1001)[1] == 413
 
 
+@pytest.mark.parametrize(
+    ("path", "megabytes", "refused"),
+    [
+        ("/admin/donations/collectionsheet/12/scan/", 8, None),
+        ("/admin/donations/disbursement/3/evidence/", 8, None),
+        ("/admin/donations/disbursement/3/evidence/", 9, 413),
+        ("/admin/donations/disbursement/3/cash/", 2, 413),
+        ("/fund/pledge/", 2, 413),
+        ("/fund/pledge/?x=/admin/donations/disbursement/3/evidence/", 2, 413),
+    ],
+)
+def test_files_may_be_larger_where_organisers_upload_them(path, megabytes, refused):
+    path, _mark, query = path.partition("?")
+    sent = {"PATH_INFO": path, "QUERY_STRING": query, "CONTENT_LENGTH": str(megabytes * 1024 * 1024)}
+    assert refusal(sent) == refused
+
+
 def test_chunks_that_are_none_are_refused(monkeypatch):
     monkeypatch.setattr(Chunks, "broken", True)
 

@@ -11,6 +11,7 @@ from donations.models import (
     Approval,
     BankAccount,
     BankStatement,
+    Cancellation,
     CollectionSheet,
     Disbursement,
     Evidence,
@@ -48,6 +49,7 @@ def books():
     rows = [
         Approval(disbursement=disbursement, approved_by=who),
         Evidence(disbursement=disbursement, file=file),
+        Cancellation(disbursement=disbursement, cancelled_by=who),
         BankStatement(
             account=account,
             sha256=HASH,
