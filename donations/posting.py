@@ -13,7 +13,7 @@ from django.db.transaction import atomic
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from donations import balances, ledger, money
+from donations import balances, ledger, money, thanking
 from donations.models import Allocation, CollectionSheet, Disbursement, LedgerEvent, Pledge, Transaction
 
 Kind = Allocation.Kind
@@ -115,6 +115,7 @@ def allocate(
     if kind == Kind.DEPOSIT:
         _take_from_cash(made, by)
     _hold(transaction, [made])
+    thanking.thank(made)
     return made
 
 
@@ -223,7 +224,11 @@ def _check(
     if (kind in {Kind.PLEDGE, Kind.GIFT} and amount < 0) or (kind == Kind.REFUND and amount > 0):
         raise RefusedError(_("Gifts come in, and what is given back goes out."))
     needs = {Kind.PLEDGE: pledge, Kind.DEPOSIT: sheet, Kind.DISBURSEMENT: disbursement}
-    may = {"pledge": {Kind.PLEDGE, Kind.REFUND}, "sheet": {Kind.DEPOSIT, Kind.GIFT}, "disbursement": {Kind.DISBURSEMENT}}
+    may = {
+        "pledge": {Kind.PLEDGE, Kind.REFUND},
+        "sheet": {Kind.DEPOSIT, Kind.GIFT},
+        "disbursement": {Kind.DISBURSEMENT},
+    }
     given = {"pledge": pledge, "sheet": sheet, "disbursement": disbursement}
     if needs.get(Kind(kind), ...) is None or any(one and kind not in may[name] for name, one in given.items()):
         raise RefusedError(_("A pledge, a collection sheet or a disbursement belongs to its own kind of allocation."))
