@@ -160,11 +160,7 @@ def _shown(told: dict[int, dict[str, LedgerEvent]], rows: dict[int, BankAccount]
     if approved:
         pk = current[1] if current else None
     else:  # a fact of the campaign's files
-        facts = [
-            pk
-            for pk, events in told.items()
-            if Kind.ACCOUNT_WITHDRAWN not in events and events[Kind.ACCOUNT_PROPOSED].payload["proposed_by"] is None
-        ]
+        facts = [pk for pk, events in told.items() if Kind.ACCOUNT_WITHDRAWN not in events and _is_of_files(events)]
         pk = facts[-1] if facts else None
     if pk is None or Kind.ACCOUNT_WITHDRAWN in told[pk]:
         return Shown(coming=coming)
@@ -181,7 +177,12 @@ def _from(events: dict[str, LedgerEvent]) -> datetime:
 def _cancelled(events: dict[str, LedgerEvent]) -> bool:
     """Whether a change was withdrawn before it was in force."""
     withdrawn = events.get(Kind.ACCOUNT_WITHDRAWN)
-    return bool(withdrawn) and datetime.fromisoformat(withdrawn.payload["withdrawn_at"]) < _from(events)
+    return withdrawn is not None and datetime.fromisoformat(withdrawn.payload["withdrawn_at"]) < _from(events)
+
+
+def _is_of_files(events: dict[str, LedgerEvent]) -> bool:
+    proposed = events.get(Kind.ACCOUNT_PROPOSED)
+    return proposed is not None and proposed.payload["proposed_by"] is None
 
 
 def _is_as_told(events: dict[str, LedgerEvent], account: BankAccount | None) -> bool:

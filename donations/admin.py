@@ -112,7 +112,8 @@ class BankAccountAdmin(SafeAddresses, TranslatableAdmin):
             return _("withdrawn")
         if account.approved_at is None:
             return _("waits for approval") if account.proposed_by_id else _("a fact of the campaign's files")
-        return _("announced") if account.valid_from > timezone.now() else _("approved")
+        is_announced = account.valid_from and account.valid_from > timezone.now()
+        return _("announced") if is_announced else _("approved")
 
     def describe(self, account: BankAccount) -> str:
         """Show all that the second organiser is to compare with the bank's paper."""
@@ -121,8 +122,8 @@ class BankAccountAdmin(SafeAddresses, TranslatableAdmin):
     @confirmed(
         description=_("Approve, as the second organiser"),
         question=_(
-            "Compare each of these, letter for letter, with the bank's paper, not with a mail or a chat. Donors will pay "
-            "to it: at once if it is the fund's first account, else after 24 hours, in which the site announces it. "
+            "Compare each of these, letter for letter, with the bank's paper, not with a mail or a chat. Donors will "
+            "pay to it: at once if it is the fund's first account, else after 24 hours, while the site announces it. "
             "All organisers are told by mail. What you proposed yourself is left alone: that takes somebody else."
         ),
         changes=lambda queryset: queryset.filter(approved_at=None, withdrawn_at=None).exclude(proposed_by=None),

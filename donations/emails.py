@@ -75,7 +75,7 @@ def account_notice(mail: AccountNotice) -> PlainText:
             "what": mail.what,
             "account": mail.account,
             "fund": mail.account.fund,
-            "is_announced": bool(mail.account.valid_from and mail.account.valid_from > mail.account.approved_at),
+            "is_announced": mail.account.valid_from != mail.account.approved_at,
             "link": settings.BASE_URL + reverse("admin:donations_bankaccount_change", args=[mail.account_id]),
             "campaign": campaign,
         }

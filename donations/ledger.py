@@ -24,7 +24,6 @@ from donations.models import (
     CollectionSheet,
     Disbursement,
     Evidence,
-    Fund,
     LedgerEvent,
     StoredFile,
     Transaction,
@@ -44,7 +43,7 @@ class Telling:
 
     model: type[models.Model]
     facts: Callable[[Any], Facts]
-    rows: Q = Q()
+    rows: Q | None = None  # of all rows, if there are others
     fund: str = "fund_id"  # the path from the row to its fund
     related: tuple[str, ...] = ()  # the stored files that the facts name
 
@@ -287,10 +286,13 @@ def _breaks(noted: Head | None) -> Iterator[str]:
 
 def _disagreements() -> Iterator[str]:
     for kind, telling in FACTS.items():
-        rows: Any = telling.model._default_manager.filter(telling.rows).order_by("pk")
+        rows: Any = telling.model._default_manager.filter(telling.rows or Q()).order_by("pk")
         related = [*telling.fund.split("__")[:-1], *telling.related]
         # What tells of a person is in no event: it need not be decrypted.
-        hidden = [*getattr(telling.model, "erasable", ()), *(f"{one}__{name}" for one in telling.related for name in _SECRET)]
+        hidden = [
+            *getattr(telling.model, "erasable", ()),
+            *(f"{one}__{name}" for one in telling.related for name in _SECRET),
+        ]
         events = LedgerEvent.objects.filter(kind=kind).order_by("about")
         for event, row in _side_by_side(events.iterator(), rows.select_related(*related).defer(*hidden).iterator()):
             name = telling.model._meta.verbose_name
@@ -330,5 +332,3 @@ def _differing(telling: Telling, event: LedgerEvent, row: models.Model) -> list[
 def tells(event: LedgerEvent, row: models.Model) -> bool:
     """Whether the event is genuine and the row is as it tells."""
     return is_genuine(event) and event.about == row.pk and not _differing(FACTS[event.kind], event, row)
-
-

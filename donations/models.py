@@ -721,7 +721,7 @@ class BankStatement(Posted):
 
 
 class Transaction(Posted):
-    """Money that moved: in above zero, out below. In or out of a bank account, or of the cash box where there is none."""
+    """Money that moved, in above zero, out below: of a bank account, or of the cash box where none is named."""
 
     fund = models.ForeignKey(Fund, models.PROTECT, related_name="transactions", verbose_name=_("fund"))
     account = models.ForeignKey(

@@ -95,7 +95,7 @@ def allocate(
     disbursement: Disbursement | None = None,
 ) -> Allocation:
     """
-    Say what an amount of a transaction was for; `amount_minor` has the transaction's sign. `by` is None for the program.
+    Say what an amount of a transaction, with its sign, was for. `by` is None for the program.
 
     A deposit takes the same amount out of the cash box, so that it counts once. Raises RefusedError.
     """

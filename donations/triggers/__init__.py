@@ -85,23 +85,23 @@ def _statements(connection: BaseDatabaseWrapper) -> list[str]:
 def _frozen(connection: BaseDatabaseWrapper, table: str, erasable: list[str]) -> list[str]:
     if connection.vendor == "postgresql":
         arguments = ", ".join(f"'{column}'" for column in erasable)
+        each = f"FOR EACH ROW EXECUTE FUNCTION donations_keep_posted({arguments})"
+        every = "FOR EACH STATEMENT EXECUTE FUNCTION donations_keep_all()"
         return [
-            f"CREATE TRIGGER {table}_is_posted BEFORE UPDATE OR DELETE ON {table} "
-            f"FOR EACH ROW EXECUTE FUNCTION donations_keep_posted({arguments})",
-            f"CREATE TRIGGER {table}_is_not_emptied BEFORE TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION donations_keep_all()",
+            f"CREATE TRIGGER {table}_is_posted BEFORE UPDATE OR DELETE ON {table} {each}",
+            f"CREATE TRIGGER {table}_is_not_emptied BEFORE TRUNCATE ON {table} {every}",
         ]
     with connection.cursor() as cursor:
         columns = [column.name for column in connection.introspection.get_table_description(cursor, table)]
     key = "sequence" if "sequence" in columns else "id"
     frozen = ", ".join(column for column in columns if column not in erasable)
+    is_there = f"EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key})"  # noqa: S608
     says = f"SELECT RAISE(ABORT, '{table}: what is posted is never edited or deleted, only reversed');"
     found = [
         f"CREATE TRIGGER {table}_is_not_deleted BEFORE DELETE ON {table} BEGIN {says} END",
         f"CREATE TRIGGER {table}_is_not_edited BEFORE UPDATE OF {frozen} ON {table} BEGIN {says} END",
         # INSERT OR REPLACE deletes without asking the trigger above.
-        f"CREATE TRIGGER {table}_is_not_replaced BEFORE INSERT ON {table} "
-        f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key}) BEGIN {says} END",  # noqa: S608
+        f"CREATE TRIGGER {table}_is_not_replaced BEFORE INSERT ON {table} WHEN {is_there} BEGIN {says} END",
     ]
     if erasable:
         written = " OR ".join(f"(NEW.{c} IS NOT OLD.{c} AND COALESCE(NEW.{c}, '') <> '')" for c in erasable)

@@ -37,7 +37,7 @@ def told():
 def past_the_triggers(statement, *values):
     triggers.drop("default")
     with connection.cursor() as cursor:
-        cursor.execute(statement, values)
+        cursor.execute(statement, values or None)
         assert cursor.rowcount
     triggers.create("default")
 

@@ -177,7 +177,9 @@ def test_purging_deletes_pledges_that_nobody_confirmed_but_none_with_money():
     kept = [
         PledgeFactory(),
         PledgeFactory(created_at=long_ago, confirmed=True),
-        TransactionFactory(fund=(paid := PledgeFactory(created_at=long_ago)).fund, pledge=paid).allocations.get().pledge,
+        TransactionFactory(fund=(paid := PledgeFactory(created_at=long_ago)).fund, pledge=paid)
+        .allocations.get()
+        .pledge,
     ]
     purge()
     assert list(Pledge.objects.order_by("pk")) == kept

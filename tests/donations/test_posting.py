@@ -45,7 +45,7 @@ def test_a_gift_is_split_over_pledges_and_what_is_left_can_be_a_gift():
     posting.allocate(posted, Kind.PLEDGE, 600, pledge=first, by=None)
     posting.allocate(posted, Kind.PLEDGE, 300, pledge=second, by=None)
     assert balances.unallocated(posted) == 100
-    with pytest.raises(posting.RefusedError, match="Only €1.00"):
+    with pytest.raises(posting.RefusedError, match=r"Only €1\.00"):
         posting.allocate(posted, Kind.GIFT, 101, by=None)
     posting.allocate(posted, Kind.GIFT, 100, by=None)
     assert [balances.of_pledge(one.pk) for one in (first, second)] == [600, 300]
@@ -141,7 +141,7 @@ def test_cash_that_is_paid_in_counts_once():
     deposit = posting.allocate(line, Kind.DEPOSIT, 20000, sheet=sheet, by=None)
     now = balance(account.fund)
     assert (now.received, now.bank, now.cash, now.in_transit) == (20500, 20500, 0, 0)
-    with pytest.raises(posting.RefusedError, match="cash|brought"):
+    with pytest.raises(posting.RefusedError, match=r"cash|brought"):
         posting.allocate(line, Kind.DEPOSIT, 500, sheet=sheet, by=None)
     for wrong in (cash, deposit.mirror.transaction):
         with pytest.raises(posting.RefusedError):
@@ -200,7 +200,7 @@ def test_many_lines_are_posted_with_few_queries(django_assert_max_num_queries):
 def test_the_same_line_is_posted_once_and_a_wrong_one_stops_all():
     account = BankAccountFactory()
     posting.post_all(lines(account, [5, 5]))
-    with pytest.raises(Exception, match="donations_line_posted_once|fingerprint"), posting.atomic():
+    with pytest.raises(Exception, match=r"donations_line_posted_once|fingerprint"), posting.atomic():
         posting.post_all(lines(account, [7, 7, 7]))
     with pytest.raises(ValidationError), posting.atomic():
         posting.post_all(lines(account, [1, 2], description="x" * 201))

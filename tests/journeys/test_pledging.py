@@ -50,9 +50,11 @@ def test_a_branch_pledges_every_month_prints_its_papers_changes_and_withdraws(vi
     branch = visitor(viewport=PHONE, color_scheme=scheme, java_script_enabled=scheme == "light")
     page = branch.page
     fill_in(page)
+    page.get_by_role("heading", name="One more step").wait_for()
     link = reverse("donations:instructions", args=[PledgeMail.objects.get().token])
     page.goto(link)
     page.get_by_role("button", name="Yes, my pledge counts").click()
+    page.get_by_role("heading", name="Your pledge counts").wait_for()
     made = Pledge.objects.counted().get()
 
     told = of_pledge(made)
@@ -64,6 +66,7 @@ def test_a_branch_pledges_every_month_prints_its_papers_changes_and_withdraws(vi
     for title in ("Resolution", "Standing order"):
         page.goto(link)
         page.get_by_role("link", name=title).click()
+        page.get_by_role("heading", name=title).wait_for()
         wrongs += violations(page) if scheme == "light" else []
         wide = max(wide, branch.overflow())
         pdf = page.request.get(
@@ -82,11 +85,14 @@ def test_a_branch_pledges_every_month_prints_its_papers_changes_and_withdraws(vi
     page.get_by_role("link", name="Change this pledge").click()
     page.locator("[name=amount]").fill("30")
     page.get_by_role("button", name="Change it").click()
+    page.get_by_role("heading", name="Your pledge is changed").wait_for()
     assert "EUR30.00" in found(page.locator("svg.qr").screenshot())
     page.get_by_role("button", name="Send no reminders").click()
+    page.get_by_role("button", name="Send reminders again").wait_for()
     assert Pledge.objects.get().reminders_stopped_at
     page.get_by_role("button", name="Withdraw this pledge").click()
     page.get_by_role("button", name="Yes, withdraw it").click()
+    page.get_by_role("heading", name="The pledge is withdrawn").wait_for()
     assert not Pledge.objects.counted().exists()
     assert (wrongs, wide) == ([], 0)
 
@@ -100,6 +106,7 @@ def test_near_a_limit_a_browser_proves_its_work_or_an_organiser_looks(visitor, s
         page.get_by_role("heading", name="One more step").wait_for()
     else:
         page.get_by_role("button", name="Let an organiser look at it").click()
+        page.get_by_role("heading", name="An organiser looks at your pledge first").wait_for()
         assert "nothing has been sent yet" in page.locator("main").inner_text()
     assert (Pledge.objects.count(), PledgeHold.objects.count()) == ((1, 0) if javascript else (0, 1))
 

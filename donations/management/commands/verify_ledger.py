@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--head",
             metavar="NUMBER:HASH",
-            help="What an earlier run printed: the chain must still hold it. Without it, an end cut off cannot be seen.",
+            help="What an earlier run printed, which the chain must still hold: else an end cut off cannot be seen.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -25,12 +25,16 @@ class Command(BaseCommand):
             self.stdout.write(fault)
         if faults:
             raise CommandError(_("Faults: %(count)d.") % {"count": len(faults)})
-        self.stdout.write(_("The books are as the ledger tells. Note where it ends: %(head)s") % {"head": ledger.head()})
+        self.stdout.write(
+            _("The books are as the ledger tells. Note where it ends: %(head)s") % {"head": ledger.head()}
+        )
 
 
 def _head(text: str | None) -> ledger.Head | None:
     if text is None:
         return None
     if not (found := re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text.strip())):
-        raise CommandError(_("--head takes a number, a colon and 64 hexadecimal digits, as an earlier run printed them."))
+        raise CommandError(
+            _("--head takes a number, a colon and 64 hexadecimal digits, as an earlier run printed them.")
+        )
     return ledger.Head(int(found[1]), found[2])
