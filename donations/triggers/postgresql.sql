@@ -11,7 +11,7 @@ DECLARE
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         becomes := to_jsonb(NEW);
-        FOREACH erasable IN ARRAY TG_ARGV LOOP
+        FOREACH erasable IN ARRAY COALESCE(TG_ARGV, '{}') LOOP
             IF COALESCE(becomes ->> erasable, '') = '' THEN
                 was := was - erasable;
                 becomes := becomes - erasable;
