@@ -7,14 +7,19 @@ from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db.models import Prefetch, QuerySet, Sum
+from django.db.models import F, Prefetch, QuerySet, Sum
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
 
 from campaign.admin import PublishedAdmin, SafeAddresses, StateFilter
-from donations import accounts, giving, holding, money, posting, references
+from donations import accounts, giving, holding, money, posting, reconciling, references
+from donations.desk import Desk
 from donations.models import (
     AccountNotice,
     Allocation,
@@ -171,12 +176,39 @@ class PledgeStateFilter(admin.SimpleListFilter):
         return queryset
 
 
+class PaidFilter(admin.SimpleListFilter):
+    """Pledges to be given once, by how what arrived compares with them."""
+
+    title = _("paid")
+    parameter_name = "paid"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(paid.value, paid.label) for paid in reconciling.Paid]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        once = queryset.filter(frequency=Pledge.Frequency.ONCE)
+        match self.value():
+            case reconciling.Paid.NOTHING:
+                return queryset.filter(received_minor__lte=0)
+            case reconciling.Paid.PART:
+                return once.filter(received_minor__gt=0, received_minor__lt=F("amount_minor"))
+            case reconciling.Paid.FULL:
+                return once.filter(received_minor=F("amount_minor"))
+            case reconciling.Paid.OVER:
+                return once.filter(received_minor__gt=F("amount_minor"))
+            case reconciling.Paid.RUNNING:
+                return queryset.filter(frequency=Pledge.Frequency.MONTHLY, received_minor__gt=0)
+        return queryset
+
+
 @admin.register(Pledge)
 class PledgeAdmin(admin.ModelAdmin):
     """To look at: a pledge is its giver's alone to change."""
 
-    list_display = ("number", "created_at", "fund", "kind", "name", "organisation", "amount", "received", "state")
-    list_filter = (PledgeStateFilter, "fund", "kind", "frequency", "currency", "created_at")
+    list_display = (
+        *("number", "created_at", "fund", "kind", "name", "organisation", "amount", "received", "paid", "state"),
+    )
+    list_filter = (PledgeStateFilter, PaidFilter, "fund", "kind", "frequency", "currency", "created_at")
     list_select_related = ("fund",)
     search_fields = ("number",)
     search_help_text = _("The number or its beginning, an OGM or RF reference as typed, or a whole e-mail address.")
@@ -193,6 +225,8 @@ class PledgeAdmin(admin.ModelAdmin):
         "amount",
         "until",
         "received",
+        "paid",
+        "payments",
         "display",
         "amount_shown",
         "locale",
@@ -249,6 +283,23 @@ class PledgeAdmin(admin.ModelAdmin):
     @admin.display(description=_("received"))
     def received(self, pledge: Any) -> str:
         return money.format_amount(pledge.received_minor, pledge.currency)
+
+    @admin.display(description=_("paid"))
+    def paid(self, pledge: Any) -> Any:
+        return reconciling.paid(pledge, pledge.received_minor).label
+
+    @admin.display(description=_("payments"))
+    def payments(self, pledge: Pledge) -> Any:
+        standing = Allocation.objects.filter(pledge=pledge, reverses=None, reversal=None).select_related("transaction")
+        rows = (
+            (
+                reverse("admin:donations_desk_line", args=[one.transaction_id]),
+                date_format(one.transaction.booked_on, "DATE_FORMAT"),
+                money.format_amount(one.amount_minor, pledge.currency),
+            )
+            for one in standing.order_by("transaction__booked_on", "pk")
+        )
+        return format_html_join(SafeString("<br>"), '<a href="{}">{}: {}</a>', rows) or "-"
 
     @admin.display(description=_("state"))
     def state(self, pledge: Pledge) -> Any:
@@ -431,10 +482,11 @@ class TransactionForm(forms.ModelForm):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(SafeAddresses, admin.ModelAdmin):
+class TransactionAdmin(Desk, SafeAddresses, admin.ModelAdmin):
     """The organiser records what arrived. What is posted stays: a mistake is reversed, and both entries are seen."""
 
     form = TransactionForm
+    change_list_template = "donations/admin/transactions.html"
     list_display = ("__str__", "booked_on", "fund", "amount", "is_for", "description", "reverses", "recorded_by")
     list_filter = ("fund", "currency", "booked_on")
     list_select_related = ("fund", "reverses", "recorded_by")

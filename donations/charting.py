@@ -1,4 +1,4 @@
-"""A fund's money over the last months: what was due of the pledges, what came in, what was paid out, what was in hand."""
+"""A fund's money over the last months: pledges that were due, what came in, what was paid out, what was in hand."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

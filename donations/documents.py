@@ -149,7 +149,7 @@ def _standing_order(made: Pledge, told: Instructions) -> Sheet:
 
 
 def receipts(made: Pledge) -> dict[str, Sheet]:
-    """Return a receipt for each gift that arrived on a pledge, by name, newest first; none once its giver is deleted."""
+    """Return a receipt for each gift that arrived on a pledge, newest first; none once its giver is deleted."""
     if made.withdrawn_at or not made.name:
         return {}
     said = Allocation.objects.filter(pledge=made, kind=Allocation.Kind.PLEDGE).order_by(

@@ -24,6 +24,7 @@ from limits.models import Why
 from outbox.models import LinkMailQuerySet, OutgoingMail
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
+from privacy.tags import tag
 
 # A pledge that nobody confirmed is forgotten after this, unless money came in on it.
 CONFIRM_WITHIN = timedelta(days=30)
@@ -833,6 +834,8 @@ class Transaction(Posted):
 
     def clean(self) -> None:
         """Hold what spans two rows, in words for a person; the database's triggers hold it in any case."""
+        if self.counterparty_iban:
+            self.counterparty_iban_tag = tag("iban", "".join(self.counterparty_iban.split()).upper())
         if self.booked_on and self.booked_on > timezone.localdate():
             raise ValidationError({"booked_on": _("This day is still to come. Record what has arrived.")})
         if self.account and self.account.fund_id != self.fund_id:
@@ -985,7 +988,7 @@ class Allocation(Posted):
         FEE = "fee", _("the bank's fee")
         DEPOSIT = "deposit", _("cash of a collection, paid in")
         DISBURSEMENT = "disbursement", _("a disbursement")
-        TRANSFER = "transfer", _("from one account of the fund to another")
+        TRANSFER = "transfer", _("passed through: own transfer, or not meant for us")
 
     transaction = models.ForeignKey(
         Transaction, models.PROTECT, related_name="allocations", verbose_name=_("transaction")

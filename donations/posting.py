@@ -114,8 +114,27 @@ def allocate(
     )
     if kind == Kind.DEPOSIT:
         _take_from_cash(made, by)
-    _hold(transaction, [made])
+    if kind not in {Kind.PLEDGE, Kind.GIFT}:  # those change nothing of what a fund has
+        _hold(transaction, [made])
     thanking.thank(made)
+    return made
+
+
+@atomic
+def allocate_all(allocations: Sequence[Allocation]) -> list[Allocation]:
+    """
+    Say of many lines that all of each is for a pledge, much faster than one by one.
+
+    The database refuses what allocate() would. No more need be looked at: it changes nothing of what a fund has.
+    """
+    if any(one.kind != Kind.PLEDGE or one.amount_minor != one.transaction.amount_minor for one in allocations):
+        raise ValueError("Only whole lines are allocated to pledges in bulk.")
+    if not allocations:
+        return []
+    ledger.take_turns()
+    made = Allocation.objects.post(allocations)
+    ledger.record_all(LedgerEvent.Kind.ALLOCATION_MADE, made)
+    thanking.thank_all(made)
     return made
 
 

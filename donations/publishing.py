@@ -25,9 +25,9 @@ PER_PAGE = 100
 _AT_ONCE = 1000
 
 RULE = (
-    "hash = SHA-256, in hexadecimal, of previous_hash followed by the event as JSON: UTF-8, keys in alphabetical order, "
-    "no blanks between keys and values, no character escaped that need not be. The first previous_hash is 64 zeros, "
-    "each other one is the hash of the entry before. Of a withheld entry only the hashes are given."
+    "hash = SHA-256, in hexadecimal, of previous_hash followed by the event as JSON: UTF-8, keys in alphabetical "
+    "order, no blanks between keys and values, no character escaped that need not be. The first previous_hash is 64 "
+    "zeros, each other one is the hash of the entry before. Of a withheld entry only the hashes are given."
 )
 COLUMNS = (
     "sequence",
@@ -207,8 +207,7 @@ def as_csv() -> Iterator[str]:
     write = csv.writer(_Echo()).writerow
     yield write(COLUMNS)
     up_to, open_to_all = head(), _Open.now()
-    for lines in _in_pieces(write([_cell(value) for value in _row(entry)]) for entry in _all(up_to, open_to_all)):
-        yield lines
+    yield from _in_pieces(write([_cell(value) for value in _row(entry)]) for entry in _all(up_to, open_to_all))
 
 
 def _row(entry: Entry) -> Iterable[Any]:

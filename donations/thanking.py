@@ -44,14 +44,16 @@ def thank_all(allocations: Iterable[Allocation]) -> int:
 
 
 def _thank(allocations: Sequence[Allocation]) -> int:
-    pledges = {one.pledge_id for one in allocations}
+    pledges = {one.pledge_id for one in allocations if one.pledge_id}
     reachable = set(Pledge.objects.counted().filter(pk__in=pledges).exclude(email="").values_list("pk", flat=True))
     thanked = set(
         PledgeMail.objects.filter(
             pledge__in=pledges, transaction__in={one.transaction_id for one in allocations}
         ).values_list("pledge", "transaction")
     )
-    wanted = {(one.pledge_id, one.transaction_id) for one in allocations if one.pledge_id in reachable} - thanked
+    wanted = {
+        (one.pledge_id, one.transaction_id) for one in allocations if one.pledge_id and one.pledge_id in reachable
+    } - thanked
     PledgeMail.objects.bulk_create(_mail(*one) for one in sorted(wanted))
     if wanted:
         send.delay_on_commit(PledgeMail._meta.label_lower)

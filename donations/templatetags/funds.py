@@ -15,6 +15,12 @@ def amount(minor: int, currency: str) -> str:
     return money.format_amount(minor, currency)
 
 
+@register.filter
+def size(minor: int, currency: str) -> str:
+    """Return an amount without its sign, where a word beside it says which way the money went."""
+    return money.format_amount(abs(minor), currency)
+
+
 @register.inclusion_tag("donations/fund_box.html", takes_context=True)
 def fund_box(context: dict[str, Any], strike: Strike | None) -> dict[str, Any]:
     """Show each published fund of a strike, or of all: what is pledged, and what has arrived."""

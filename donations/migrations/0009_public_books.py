@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('donations', '0007_pledges_run_and_are_held'),
+        ('donations', '0008_say_passed_through'),
     ]
 
     operations = [
