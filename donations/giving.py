@@ -184,6 +184,7 @@ def withdraw(made: Pledge) -> bool:
     done = Pledge.objects.filter(pk=made.pk, withdrawn_at=None).update(
         withdrawn_at=timezone.now(), name="", organisation="", email="", email_tag=None
     )
+    Transaction.objects.filter(allocations__pledge=made).erase()
     # After the row, so that a change that runs at this moment has written its mail before, or writes none.
     made.mails.all().cancel()
     return bool(done)

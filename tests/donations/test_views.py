@@ -424,7 +424,7 @@ def test_the_form_to_change_shows_what_stands_and_reading_it_changes_nothing(cli
         assert ask(changing(monthly), TERMS).status_code == 200
     text = page(client.get(changing(monthly)))
     assert 'value="25.00"' in text
-    assert text.count("checked") == 2
+    assert text.count("checked") == 3
     assert Pledge.objects.values().get() == before
 
 
