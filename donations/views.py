@@ -3,16 +3,17 @@
 import logging
 from collections.abc import Callable, Iterator
 from functools import wraps
+from threading import Semaphore
 from typing import Any
 
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import condition, require_http_methods, require_safe
 
 from campaign.cookieless import SeeOther, cookieless
@@ -94,20 +95,44 @@ def _etag(request: HttpRequest) -> str:
 
 @require_safe
 @condition(etag_func=_etag)
-@cache_control(public=True, max_age=60)
-def ledger_csv(request: HttpRequest) -> StreamingHttpResponse:
+def ledger_csv(request: HttpRequest) -> HttpResponseBase:
     return _download(publishing.as_csv(), "text/csv; charset=utf-8", "ledger.csv")
 
 
 @require_safe
 @condition(etag_func=_etag)
-@cache_control(public=True, max_age=60)
-def ledger_json(request: HttpRequest) -> StreamingHttpResponse:
+def ledger_json(request: HttpRequest) -> HttpResponseBase:
     return _download(publishing.as_json(), "application/json", "ledger.json")
 
 
-def _download(parts: Iterator[str], media_type: str, name: str) -> StreamingHttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Robots-Tag": "noindex"}
+class _OneAtATime:
+    """Parts of a download, of which each process makes one at a time: of a long ledger it takes seconds."""
+
+    turn = Semaphore()
+
+    def __init__(self, parts: Iterator[str]) -> None:
+        self.parts, self.is_ours = parts, self.turn.acquire(blocking=False)
+
+    def __iter__(self) -> Iterator[str]:
+        return self.parts
+
+    def close(self) -> None:
+        if self.is_ours:
+            self.is_ours = False
+            self.turn.release()
+
+
+def _download(made: Iterator[str], media_type: str, name: str) -> HttpResponseBase:
+    parts = _OneAtATime(made)
+    if not parts.is_ours:
+        busy = _("Somebody else is downloading the ledger at this moment. Please try again in a minute.")
+        headers = {"Retry-After": "60", "Cache-Control": "no-store"}
+        return HttpResponse(busy, status=503, content_type="text/plain; charset=utf-8", headers=headers)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "X-Robots-Tag": "noindex",
+        "Cache-Control": "public, max-age=60",
+    }
     return StreamingHttpResponse(parts, content_type=media_type, headers=headers)
 
 

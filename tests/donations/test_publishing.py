@@ -63,7 +63,10 @@ def busy(account, fund):
 
 
 def text(response):
-    return b"".join(response.streaming_content).decode()
+    try:
+        return b"".join(response.streaming_content).decode()
+    finally:
+        response.close()
 
 
 def as_csv(client):
@@ -207,15 +210,30 @@ def test_a_fund_that_is_not_published_is_withheld_and_the_chain_goes_on(client, 
 
 def test_the_exports_are_not_sent_again_while_nothing_changed(client, fund):
     for path in ("/fund/ledger.csv", "/fund/ledger.json"):
-        tag = client.get(path)["ETag"]
+        first = client.get(path)
+        tag = first["ETag"]
+        first.close()
         assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
         TransactionFactory(fund=fund)
         response = client.get(path, headers={"If-None-Match": tag})
         assert response.status_code == 200
         tag = response["ETag"]
+        response.close()
         Fund.objects.filter(pk=fund.pk).update(published_at=None)
-        assert client.get(path, headers={"If-None-Match": tag}).status_code == 200
+        response = client.get(path, headers={"If-None-Match": tag})
+        assert response.status_code == 200
+        response.close()
         Fund.objects.filter(pk=fund.pk).update(published_at=timezone.now())
+
+
+def test_one_download_at_a_time_and_the_next_is_asked_to_wait(client, fund):
+    first = client.get("/fund/ledger.csv")
+    second = client.get("/fund/ledger.json")
+    assert (second.status_code, second["Retry-After"], second["Cache-Control"]) == (503, "60", "no-store")
+    first.close()
+    third = client.get("/fund/ledger.json")
+    assert third.status_code == 200
+    third.close()
 
 
 def test_an_empty_ledger_is_a_page_and_two_files(client):
