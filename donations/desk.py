@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -15,7 +16,6 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from donations import money, posting, reconciling, references, suggesting
 from donations.models import Allocation, CollectionSheet, Disbursement, Fund, Pledge, Transaction
@@ -107,25 +107,25 @@ class PartForm(forms.Form):
             raise ValidationError(_("No pledge has this number or reference.")) from error
 
     def clean(self) -> dict[str, Any]:
+        """Read a row that is filled in; whatever is wrong with it is said at once."""
         data = self.cleaned_data
-        if self.errors or not (data.get("amount") or data.get("kind") or data.get("pledge")):
-            return data
-        if not data.get("kind"):
+        kind, pledge = data.get("kind"), data.get("pledge")
+        if kind == "":
             self.add_error("kind", _("Please choose what this part is for."))
+        if kind == Kind.PLEDGE and "pledge" in data and not pledge:
+            self.add_error("pledge", _("Please write the number of the pledge."))
+        if pledge and kind and kind not in {Kind.PLEDGE, Kind.REFUND}:
+            self.add_error("pledge", _("Only what is for a pledge, or given back of one, has its number."))
         if not data.get("amount"):
             self.add_error("amount", _("How much of the line?"))
             return data
-        if data.get("kind") == Kind.PLEDGE and not data.get("pledge"):
-            self.add_error("pledge", _("Please write the number of the pledge."))
-        if data.get("pledge") and data.get("kind") not in {Kind.PLEDGE, Kind.REFUND}:
-            self.add_error("pledge", _("Only what is for a pledge, or given back of one, has its number."))
         try:
             amount = money.parse_amount(data["amount"], self.line.currency)
         except ValidationError as error:
             self.add_error("amount", error)
             return data
         sign = 1 if self.line.amount_minor > 0 else -1
-        data["part"] = Part(data.get("kind", ""), sign * amount, data.get("pledge"))
+        data["part"] = Part(kind or "", sign * amount, pledge)
         return data
 
 
@@ -192,7 +192,7 @@ class Desk:
             "title": _("What was it for?"),
             "entry": entries[0] if entries else None,
             "line": line,
-            "said": _standing().filter(transaction=line),
+            "said": _said(_standing().filter(transaction=line)),
             "split": split,
             "may_accept": request.user.has_perm("donations.add_allocation"),
         }
@@ -212,7 +212,7 @@ class Desk:
         except ValueError:
             number = 1
         # One more than is shown, instead of a count of all.
-        found = list(said[(number - 1) * PAGE : number * PAGE + 1])
+        found = _said(said[(number - 1) * PAGE : number * PAGE + 1])
         context = {
             "title": _("What was decided last"),
             "said": found[:PAGE],
@@ -249,7 +249,8 @@ class Desk:
             )
         except posting.RefusedError as refused:
             return self._again(request, str(refused))
-        text = ngettext("Noted: %(what)s.", "Noted: %(what)s.", len(made)) % {"what": "; ".join(map(str, made))}
+        what = "; ".join(f"{one} {one.pledge.number}" if one.pledge else str(one) for one in made)
+        text = _t("Noted: %(what)s.") % {"what": what}
         url = reverse("admin:donations_desk_line", args=[line.pk])
         messages.success(request, format_html('{} <a href="{}">{}</a>', text, url, _t("Look at it, or undo it")))
         return self._back(request)
@@ -285,11 +286,15 @@ def _left(request: HttpRequest) -> int | None:
 
 def _standing() -> Any:
     """Return what stands of what was said, newest first, without a deposit's other end, which goes with it."""
-    return (
-        Allocation.objects.filter(reverses=None, reversal=None, mirrors=None)
-        .select_related("transaction__fund", "pledge", "sheet", "disbursement", "made_by")
-        .order_by("-pk")
-    )
+    undone = Allocation.objects.filter(reverses=OuterRef("pk"))
+    return Allocation.objects.filter(~Exists(undone), reverses=None, mirrors=None).order_by("-pk")
+
+
+def _said(standing: Any) -> list[Allocation]:
+    """Return these few with all that is shown of them; chosen first, because PostgreSQL would sort them all joined."""
+    shown = Allocation.objects.filter(pk__in=list(standing.values_list("pk", flat=True)))
+    related = ("transaction__fund", "pledge", "sheet", "disbursement", "made_by")
+    return list(shown.select_related(*related).order_by("-pk"))
 
 
 def _entries(pks: list[int]) -> list[dict[str, Any]]:

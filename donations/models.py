@@ -835,7 +835,7 @@ class Transaction(Posted):
     def clean(self) -> None:
         """Hold what spans two rows, in words for a person; the database's triggers hold it in any case."""
         if self.counterparty_iban:
-            self.counterparty_iban_tag = tag("iban", "".join(self.counterparty_iban.split()).upper())
+            self.counterparty_iban_tag = tag("counterparty-iban", "".join(self.counterparty_iban.split()).upper())
         if self.booked_on and self.booked_on > timezone.localdate():
             raise ValidationError({"booked_on": _("This day is still to come. Record what has arrived.")})
         if self.account and self.account.fund_id != self.fund_id:

@@ -22,6 +22,7 @@ from donations import misreading, money
 from donations.models import Allocation, BankAccount, CollectionSheet, Disbursement, Pledge, PledgeQuerySet, Transaction
 from donations.posting import APPROVALS_NEEDED
 from donations.reconciling import Part
+from privacy.fields import Unreadable
 
 Kind = Allocation.Kind
 
@@ -317,5 +318,7 @@ def _alike(theirs: set[str], ours: list[set[str]]) -> tuple[bool, bool]:
 
 
 def _words(name: str) -> set[str]:
+    if isinstance(name, Unreadable):  # two lost names are not the same name
+        return set()
     plain = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
     return {word for word in "".join(c if c.isalnum() else " " for c in plain).split() if len(word) > 1}

@@ -119,6 +119,8 @@ def test_a_line_is_split_by_hand_and_the_rest_stays_open(desk, fund, account):
         ([{"kind": "gift", "pledge": "", "amount": "1.500"}], "two ways"),
         ([{"kind": "gift", "pledge": "", "amount": "0"}], "more than zero"),
         ([{"kind": "gift", "pledge": "", "amount": ""}], "How much"),
+        ([{"kind": "pledge", "pledge": "12", "amount": ""}], "How much"),
+        ([{"kind": "gift", "pledge": "known", "amount": "5"}], "Only what is for a pledge"),
         ([{"kind": "", "pledge": "", "amount": "5"}], "choose what this part is for"),
         ([{"kind": "refund", "pledge": "", "amount": "5"}], "valid choice"),
         ([{"kind": "gift", "pledge": "", "amount": "999999"}], "can still be allocated"),
@@ -126,8 +128,8 @@ def test_a_line_is_split_by_hand_and_the_rest_stays_open(desk, fund, account):
     ],
 )
 def test_a_mistyped_split_is_explained_and_nothing_is_noted(desk, account, rows, says):
-    line = line_at(account)
-    page = split(desk, line, *rows)
+    line, known = line_at(account), pledge_of(account.fund).number
+    page = split(desk, line, *({**row, "pledge": row.get("pledge", "").replace("known", known)} for row in rows))
     assert says in page.content.decode()
     assert live() == []
 
@@ -261,3 +263,18 @@ def test_money_recorded_by_hand_needs_no_word_at_the_desk_until_it_is_undone(des
     posting.undo(Allocation.objects.get(), by=None)
     assert reconciling.work().pks == [Transaction.objects.get().pk]
     assert balances.of_pledge(pledge.pk) == 0
+
+
+def test_the_first_page_counts_what_waits_for_those_who_may_decide(desk, client, account):
+    assert reverse(DESK) not in desk.get(reverse("admin:index")).content.decode()
+    line_at(account)
+    page = desk.get(reverse("admin:index")).content.decode()
+    assert reverse(DESK) in page
+    assert "1 bank line waits" in page
+    client.force_login(OrganiserFactory(is_superuser=False))
+    assert reverse(DESK) not in client.get(reverse("admin:index")).content.decode()
+
+
+def test_the_count_ends_where_an_exact_number_helps_nobody(fund):
+    work = reconciling.Waiting(list(range(reconciling.MOST_COUNTED + 1)), None)
+    assert (work.count, work.more) == (reconciling.MOST_COUNTED, True)

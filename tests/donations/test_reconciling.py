@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
@@ -285,6 +286,13 @@ def test_references_come_before_accounts_names_and_amounts(fund, account, treasu
     assert set(order) == {exact, slipped, seen, name}
     assert all(guess.reasons for guess in found)
     assert [guess.score for guess in found] == sorted((guess.score for guess in found), reverse=True)
+
+
+def test_two_names_whose_key_is_lost_are_not_the_same_name(fund, account, settings):
+    pledge_of(fund, name="Nora Berg")
+    line = line_at(account, counterparty="Kim Example")
+    settings.PRIVACY_KEYS = [Fernet.generate_key().decode()]
+    assert guesses(line) == []
 
 
 def test_an_amount_alone_is_no_suggestion(fund, account):
