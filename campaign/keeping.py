@@ -13,6 +13,7 @@ from privacy.registry import rules
 COLUMNS = {
     "email_tag": _("fingerprint of the e-mail address, which cannot be turned back into it"),
     "recipient_tag": _("fingerprint of the mailbox, which cannot be turned back into its address"),
+    "counterparty_iban_tag": _("fingerprint of their account, which cannot be turned back into it"),
     "network_tag": _("fingerprint of the network, which cannot be turned back into its address"),
     "name_tag": _("fingerprint of the name, the same for similar names"),
     "words_tag": _("fingerprint of the words, the same for similar words"),
@@ -24,6 +25,8 @@ COUNTED_FROM = {
     "confirmed_at": _("after you confirmed it"),
     "closed_at": _("after the letter is closed"),
     "expires_at": _("after its end"),
+    "recorded_at": _("after it was written down"),
+    "stored_at": _("after it was written down"),
 }
 
 

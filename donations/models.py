@@ -649,8 +649,8 @@ class StoredFile(Posted):
 
     erasable = frozenset({"name", "content"})
     personal: ClassVar = {
-        "name": Rule(_("So that the campaign's books can be audited."), 3650, "stored_at"),
-        "content": Rule(_("So that the campaign's books can be audited."), 3650, "stored_at"),
+        "name": Rule(_("So that the books can be audited."), 3650, "stored_at"),
+        "content": Rule(_("So that the books can be audited."), 3650, "stored_at"),
     }
     not_personal: ClassVar = frozenset({"id", "media_type", "sha256", "size", "stored_by", "stored_at"})
 
