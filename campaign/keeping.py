@@ -13,10 +13,10 @@ from privacy.registry import rules
 COLUMNS = {
     "email_tag": _("fingerprint of the e-mail address, which cannot be turned back into it"),
     "recipient_tag": _("fingerprint of the mailbox, which cannot be turned back into its address"),
+    "counterparty_iban_tag": _("fingerprint of their account, which cannot be turned back into it"),
     "network_tag": _("fingerprint of the network, which cannot be turned back into its address"),
     "name_tag": _("fingerprint of the name, the same for similar names"),
     "words_tag": _("fingerprint of the words, the same for similar words"),
-    "counterparty_iban_tag": _("fingerprint of the bank account, which cannot be turned back into its number"),
     "token": _("secret part of the mailed link"),
 }
 # From when the days count, by the last part of a rule's `after`.

@@ -193,6 +193,40 @@ def _is_as_told(events: dict[str, LedgerEvent], account: BankAccount | None) -> 
     )
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """An account that donors were told once, and are to pay to no longer."""
+
+    holder: str
+    iban: str
+    since: datetime
+    until: datetime
+
+    @property
+    def grouped_iban(self) -> str:
+        return BankAccount(iban=self.iban).grouped_iban
+
+
+def earlier(fund: Fund) -> list[Earlier]:
+    """Return the accounts that were in force before, newest first, as the ledger's sealed events tell of them."""
+    told: dict[int, dict[str, LedgerEvent]] = defaultdict(dict)
+    for event in LedgerEvent.objects.filter(fund=fund, kind__in=OF_ACCOUNTS).order_by("sequence"):
+        if ledger.is_genuine(event):
+            told[event.about][event.kind] = event
+    held = [events for events in told.values() if Kind.ACCOUNT_APPROVED in events and not _cancelled(events)]
+    starts = sorted(map(_from, held))
+    found, now = [], timezone.now()
+    for events in held:
+        since = _from(events)
+        ends = [at for at in starts if at > since]
+        if withdrawn := events.get(Kind.ACCOUNT_WITHDRAWN):
+            ends.append(datetime.fromisoformat(withdrawn.payload["withdrawn_at"]))
+        if ends and min(ends) <= now:
+            payload = events[Kind.ACCOUNT_APPROVED].payload
+            found.append(Earlier(payload["holder"], payload["iban"], since, min(ends)))
+    return sorted(found, key=lambda one: one.since, reverse=True)
+
+
 class Answer(TextChoices):
     """Whether donors may pay to an account that somebody asks about."""
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 from django.db.models import Case, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce
@@ -52,19 +54,35 @@ def of(fund: Fund) -> list[Balance]:
 
 def of_all(funds: Collection[Fund]) -> dict[int, list[Balance]]:
     """Return the balances of several funds, by primary key, in two queries."""
-    found: dict[int, dict[str, Balance]] = {fund.pk: {} for fund in funds}
+    found: dict[int, list[Balance]] = {fund.pk: [] for fund in funds}
+    for (fund, _currency), balance in _added_up(found, []).items():
+        found[fund].append(balance)
+    return found
+
+
+def by_day(fund: Fund) -> dict[str, dict[date, Balance]]:
+    """Return what each day changed, by currency and day of booking, in two queries."""
+    found: dict[str, dict[date, Balance]] = {}
+    for (_fund, currency, day), balance in _added_up([fund.pk], ["booked_on"]).items():
+        found.setdefault(currency, {})[day] = balance
+    return found
+
+
+def _added_up(funds: Collection[int], more: list[str]) -> dict[tuple[Any, ...], Balance]:
+    """Return the balances by fund and currency, and by more columns of a transaction, in the order of currencies."""
+    found: dict[tuple[Any, ...], Balance] = {}
     moved = (
-        Transaction.objects.filter(fund__in=found)
+        Transaction.objects.filter(fund__in=funds)
         .order_by("currency")
         .annotate(
             incoming=Case(When(INCOMING, then=Value(True)), default=Value(False)),
             in_cash=Case(When(account=None, then=Value(True)), default=Value(False)),
         )
-        .values_list("fund", "currency", "incoming", "in_cash")
+        .values_list("fund", "currency", *more, "incoming", "in_cash")
         .annotate(total=Sum("amount_minor"))
     )
-    for fund, currency, incoming, in_cash, total in moved:
-        balance = found[fund].setdefault(currency, Balance(currency))
+    for *key, incoming, in_cash, total in moved:
+        balance = found.setdefault(tuple(key), Balance(key[1]))
         if in_cash:
             balance.cash += total
         else:
@@ -74,15 +92,15 @@ def of_all(funds: Collection[Fund]) -> dict[int, list[Balance]]:
         else:
             balance.unexplained -= total
     said = (
-        Allocation.objects.filter(transaction__fund__in=found)
+        Allocation.objects.filter(transaction__fund__in=funds)
         .order_by("transaction__currency")
         .annotate(incoming=Case(When(transaction__amount_minor__gt=0, then=Value(True)), default=Value(False)))
-        .values_list("transaction__fund", "transaction__currency", "incoming", "kind")
+        .values_list(*(f"transaction__{name}" for name in ("fund", "currency", *more)), "incoming", "kind")
         .annotate(total=Sum("amount_minor"))
     )
-    for fund, currency, incoming, kind, total in said:
-        _sort(found[fund][currency], incoming, kind, total)
-    return {fund: list(by_currency.values()) for fund, by_currency in found.items()}
+    for *key, incoming, kind, total in said:
+        _sort(found[tuple(key)], incoming, kind, total)
+    return found
 
 
 def _sort(balance: Balance, incoming: bool, kind: str, total: int) -> None:  # noqa: FBT001

@@ -22,7 +22,11 @@ def canonical(value: Any) -> str:
 
 def digest(previous: str, event: Mapping[str, Any]) -> str:
     """Return the hash of an event: its `sequence`, `at`, `fund`, `kind`, `about` and `payload`."""
-    return sha256((previous + canonical(event)).encode()).hexdigest()
+    return digest_of_text(previous, canonical(event))
+
+
+def digest_of_text(previous: str, text: str) -> str:
+    return sha256((previous + text).encode()).hexdigest()
 
 
 def seal(digested: str) -> str:

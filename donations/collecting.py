@@ -243,7 +243,6 @@ def standing_of(sheet: Any) -> Standing:
     return Standing(sheet, sheet.posted_minor, sheet.paid_in_minor)
 
 
-def public(fund: Fund) -> list[Standing]:
+def public(fund: Fund) -> QuerySet[CollectionSheet]:
     """Return what the site may show: sheets that two have counted, newest first. No counter's name, no file."""
-    counted = CollectionSheet.objects.filter(fund=fund, counted_at__isnull=False)
-    return [standing_of(sheet) for sheet in with_sums(counted)]
+    return with_sums(CollectionSheet.objects.filter(fund=fund, counted_at__isnull=False)).filter(posted_minor__gt=0)

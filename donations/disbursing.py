@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, BinaryIO
 
 from django.contrib.auth.models import User
-from django.db.models import Max, Prefetch, Q, QuerySet, Sum, TextChoices
+from django.db.models import Count, Max, Prefetch, Q, QuerySet, Sum, TextChoices
 from django.db.models.functions import Coalesce
 from django.db.transaction import atomic
 from django.utils.translation import gettext as _
@@ -189,7 +189,8 @@ def standing_of(disbursement: Any) -> Standing:
     )
 
 
-def public(fund: Fund) -> list[Standing]:
+def public(fund: Fund) -> QuerySet[Disbursement]:
     """Return what the site may show, newest first: what two have approved and nobody has cancelled."""
-    found = map(standing_of, with_sums(Disbursement.objects.filter(fund=fund)))
-    return [one for one in found if one.approvals >= APPROVALS_NEEDED and not one.is_cancelled]
+    approved = Approval.objects.order_by().values("disbursement").annotate(count=Count("pk"))
+    pks = approved.filter(count__gte=APPROVALS_NEEDED).values("disbursement")
+    return with_sums(Disbursement.objects.filter(fund=fund, cancellation=None, pk__in=pks))

@@ -1,5 +1,6 @@
 """
-What is printed, one page each: a meeting's resolution, a standing order, an appeal to unions, a collection sheet.
+What is printed, one page each: a meeting's resolution, a standing order, a receipt, an appeal to unions, a collection
+sheet.
 
 A Sheet is what the page for printing (templates/donations/sheet.html) and the PDF (documents.typ) both show.
 """
@@ -22,7 +23,7 @@ from campaign.models import Campaign
 from campaign.typesetting import short, typeset
 from donations import accounts, instalments, money
 from donations.instructions import Instructions, of_appeal
-from donations.models import CollectionSheet, Fund, Pledge
+from donations.models import Allocation, CollectionSheet, Fund, LedgerEvent, Pledge, Transaction
 
 _PROGRAM = Path(__file__).with_name("documents.typ")
 _COLLECTION = Path(__file__).with_name("collection.typ")
@@ -147,6 +148,59 @@ def _standing_order(made: Pledge, told: Instructions) -> Sheet:
             Part(facts=order + _account(told)),
             Part(text=_how_to_copy()),
             Part(lines=(_("Place and date"), _("Signature"), _("Second signature, if the account needs two"))),
+        ),
+    )
+
+
+def receipts(made: Pledge) -> dict[str, Sheet]:
+    """Return a receipt for each gift that arrived on a pledge, newest first; none once its giver is deleted."""
+    if made.withdrawn_at or not made.name:
+        return {}
+    said = Allocation.objects.filter(pledge=made, kind=Allocation.Kind.PLEDGE).order_by(
+        "-transaction__booked_on", "-pk"
+    )
+    gifts: dict[Transaction, list[Allocation]] = {}
+    for one in said.select_related("transaction", "reversal"):
+        if one.reverses_id is None and not hasattr(one, "reversal"):
+            gifts.setdefault(one.transaction, []).append(one)
+    entries = dict(
+        LedgerEvent.objects.filter(
+            kind=LedgerEvent.Kind.ALLOCATION_MADE, about__in=[one.pk for gift in gifts.values() for one in gift]
+        ).values_list("about", "sequence")
+    )
+    sheets = [_receipt(made, gift, parts, [entries[one.pk] for one in parts]) for gift, parts in gifts.items()]
+    return {sheet.name: sheet for sheet in sheets}
+
+
+def _receipt(made: Pledge, gift: Transaction, parts: list[Allocation], entries: list[int]) -> Sheet:
+    campaign = Campaign.objects.first()
+    amount = money.format_amount(sum(one.amount_minor for one in parts), made.currency)
+    giver = made.name if made.kind == Pledge.Kind.PERSON else f"{made.organisation} ({made.name})"
+    facts: tuple[Row, ...] = (
+        (_("From"), giver),
+        (_("Amount"), amount),
+        (_("Arrived"), date_format(gift.booked_on)),
+        (_("For the fund"), str(made.fund)),
+        (_("Pledge number"), made.number),
+        (_("Entry in the public ledger"), ", ".join(str(entry) for entry in entries)),
+    )
+    return Sheet(
+        name=f"receipt-{gift.pk}",
+        letterhead=str(campaign or _("Solidarity")),
+        title=_("Receipt for %(amount)s of %(day)s") % {"amount": amount, "day": date_format(gift.booked_on)},
+        parts=(
+            Part(text=_("This gift has arrived, and is in our books.")),
+            Part(facts=facts),
+            Part(
+                text=_("Anybody can look the entry up, and check that it was never changed: %(address)s")
+                % {"address": settings.BASE_URL + reverse("donations:ledger")}
+            ),
+            Part(
+                text=_(
+                    "Whether a gift lowers your taxes depends on where you live; this paper does not say that it does."
+                )
+            ),
+            Part(text=_("Thank you.") + "\n" + str(campaign or _("Solidarity"))),
         ),
     )
 

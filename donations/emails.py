@@ -6,7 +6,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from campaign.models import Campaign
-from donations import references
+from donations import references, thanking
 from donations.instructions import of_pledge
 from donations.models import CONFIRM_WITHIN, AccountNotice, PledgeMail
 from outbox.messages import PlainText, Withdrawn, composes, plain_text, render_text
@@ -15,6 +15,7 @@ TEMPLATES = {
     PledgeMail.Kind.INSTRUCTIONS: "donations/emails/instructions",
     PledgeMail.Kind.CHANGED: "donations/emails/changed",
     PledgeMail.Kind.REMINDER: "donations/emails/reminder",
+    PledgeMail.Kind.THANKS: "donations/emails/thanks",
 }
 
 
@@ -32,6 +33,9 @@ def instructions(mail: PledgeMail) -> PlainText:
     told = of_pledge(pledge)
     if mail.kind == PledgeMail.Kind.REMINDER and (pledge.reminders_stopped_at or pledge.has_ended or told is None):
         raise Withdrawn("The giver wants no reminders, the pledge has ended, or there is nothing to pay.")
+    gift = thanking.arrived(pledge, mail.transaction_id) if mail.transaction_id else 0
+    if mail.kind == PledgeMail.Kind.THANKS and gift <= 0:
+        raise Withdrawn("It turned out not to be for this pledge.")
     with translation.override(pledge.locale):
         pledge.fund.set_current_language(pledge.locale)
         context = {
@@ -41,6 +45,11 @@ def instructions(mail: PledgeMail) -> PlainText:
             "ogm": references.ogm(pledge.number),
             "rf": references.rf(pledge.number),
             "due_on": mail.due_on,
+            "gift": gift,
+            "booked_on": mail.transaction.booked_on if mail.transaction else None,
+            "receipt": settings.BASE_URL
+            + reverse("donations:paper_pdf", args=[mail.token, f"receipt-{mail.transaction_id}"]),
+            "ledger": settings.BASE_URL + reverse("donations:ledger"),
             "link": settings.BASE_URL + reverse("donations:instructions", args=[mail.token]),
             "confirm_days": CONFIRM_WITHIN.days,
         }

@@ -59,9 +59,15 @@ class TermsForm(forms.Form):
         label=_("How may we show you on this site?"),
         choices=Pledge.Display.choices,
         initial=Pledge.Display.ANONYMOUS,
-        help_text=_(
-            "Never with your amount or address. For an organisation or branch we show its name, and not yours."
-        ),
+        help_text=_("Never with your address. For an organisation or branch we show its name, and not yours."),
+        widget=forms.RadioSelect,
+    )
+    amount_shown = forms.ChoiceField(
+        label=_("And your amount?"),
+        choices=Pledge.AmountShown.choices,
+        initial=Pledge.AmountShown.NO,
+        required=False,
+        help_text=_("Only if we may show you. Rounded, 75 becomes “50 or more”."),
         widget=forms.RadioSelect,
     )
 
@@ -70,6 +76,9 @@ class TermsForm(forms.Form):
         self.helper = FormHelper()
         self.helper.form_tag = False
         self.helper.disable_csrf = True
+
+    def clean_amount_shown(self) -> str:
+        return self.cleaned_data["amount_shown"] or Pledge.AmountShown.NO
 
     def read_terms(self, currency: str, made: Pledge | None = None) -> None:
         """Check the amount in this currency, and the end of what is given every month."""
@@ -132,6 +141,7 @@ class PledgeForm(TermsForm):
         "frequency",
         "until",
         "display",
+        "amount_shown",
         "consent",
     )
 
@@ -171,6 +181,7 @@ class ChangeForm(TermsForm):
             "frequency": made.frequency,
             "until": made.until,
             "display": made.display,
+            "amount_shown": made.amount_shown,
         }
         super().__init__(*args, initial=initial, **kwargs)
         self.fields["amount"].label = _("Amount in %(currency)s") % {"currency": made.currency}

@@ -6,11 +6,11 @@ from datetime import date, datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.db.transaction import atomic
 from django.utils import timezone
 
-from donations import balances, posting
+from donations import balances, money, posting
 from donations.consent import VERSION
 from donations.models import LINK_FOR, BankAccount, Fund, Pledge, PledgeMail, Transaction
 from donations.references import new_number
@@ -21,6 +21,8 @@ from privacy.showing import shown
 from privacy.tags import new_token, tag
 
 MAIL_AGAIN_AFTER = timedelta(minutes=10)
+# Who chose a rounded amount is shown so much later: what is shown then cannot be matched with what was seen.
+SHOWN_AFTER = timedelta(days=7)
 
 
 class CannotChangeError(Exception):
@@ -47,6 +49,7 @@ def pledge(
     frequency: str,
     display: str,
     locale: str,
+    amount_shown: str = Pledge.AmountShown.NO,
     until: date | None = None,
     consented: tuple[str, datetime] | None = None,
 ) -> Pledge:
@@ -77,6 +80,7 @@ def pledge(
                 "email": email,
                 "until": until,
                 "display": display,
+                "amount_shown": amount_shown,
                 "locale": locale,
                 "consent_version": version,
                 "consented_at": consented_at,
@@ -121,7 +125,15 @@ def confirm(made: Pledge) -> bool:
 
 
 @atomic
-def change(made: Pledge, *, amount_minor: int, frequency: str, until: date | None, display: str) -> bool:
+def change(
+    made: Pledge,
+    *,
+    amount_minor: int,
+    frequency: str,
+    until: date | None,
+    display: str,
+    amount_shown: str = Pledge.AmountShown.NO,
+) -> bool:
     """
     Change a pledge on the word of its giver; return whether anything to be paid changed.
 
@@ -140,7 +152,7 @@ def change(made: Pledge, *, amount_minor: int, frequency: str, until: date | Non
         terms["changed_on"] = timezone.localdate()
     try:
         with atomic():
-            Pledge.objects.filter(pk=made.pk).update(**terms, display=display)
+            Pledge.objects.filter(pk=made.pk).update(**terms, display=display, amount_shown=amount_shown)
     except IntegrityError as error:
         raise AlreadyPledgedError from error
     if is_new:
@@ -205,7 +217,7 @@ def record(
 @dataclass
 class Total:
     """
-    What a fund was promised and has received in one currency, in its smallest unit.
+    What a fund was promised, has received and paid out, and holds, in one currency, in its smallest unit.
 
     `pledged_monthly` is what running pledges promise for each month; one that has ended is in neither figure.
     """
@@ -214,6 +226,8 @@ class Total:
     pledged: int = 0
     pledged_monthly: int = 0
     received: int = 0
+    disbursed: int = 0
+    in_hand: int = 0
 
 
 def totals(fund: Fund) -> list[Total]:
@@ -236,7 +250,8 @@ def totals_of(funds: Collection[Fund]) -> dict[int, list[Total]]:
             total.pledged = amount
     for fund, in_each in balances.of_all(funds).items():
         for balance in in_each:
-            found[fund].setdefault(balance.currency, Total(balance.currency)).received = balance.received
+            total = found[fund].setdefault(balance.currency, Total(balance.currency))
+            total.received, total.disbursed, total.in_hand = balance.received, balance.disbursed, balance.in_hand
     return {fund: list(by_currency.values()) for fund, by_currency in found.items()}
 
 
@@ -246,21 +261,36 @@ class Supporter:
 
     name: str
     kind: str
+    # None: they chose to be shown without it.
+    amount_minor: int | None
+    currency: str
+    is_rounded: bool
+    is_monthly: bool
 
 
 def supporters(fund: Fund, limit: int = 20) -> list[Supporter]:
     """Return the newest givers who chose to be shown, as they chose: an organisation, not who filled in the form."""
+    too_early = Q(amount_shown=Pledge.AmountShown.ROUNDED, confirmed_at__gt=timezone.now() - SHOWN_AFTER)
     newest = (
         Pledge.objects.counted()
-        .filter(fund=fund)
+        .filter(~too_early, fund=fund)
         .exclude(display=Pledge.Display.ANONYMOUS)
         .exclude(name="")
         .order_by("-confirmed_at", "-pk")[:limit]
     )
-    named = [
-        Supporter(
-            shown(one.name if one.kind == Pledge.Kind.PERSON else one.organisation, one.display), one.get_kind_display()
-        )
-        for one in newest
-    ]
-    return [one for one in named if one.name]
+    return [one for one in map(_supporter, newest) if one.name]
+
+
+def _supporter(made: Pledge) -> Supporter:
+    amount = {
+        Pledge.AmountShown.EXACT: made.amount_minor,
+        Pledge.AmountShown.ROUNDED: money.rounded_down(made.amount_minor),
+    }
+    return Supporter(
+        name=shown(made.name if made.kind == Pledge.Kind.PERSON else made.organisation, made.display),
+        kind=made.get_kind_display(),
+        amount_minor=amount.get(Pledge.AmountShown(made.amount_shown)),
+        currency=made.currency,
+        is_rounded=made.amount_shown == Pledge.AmountShown.ROUNDED,
+        is_monthly=made.frequency == Pledge.Frequency.MONTHLY,
+    )

@@ -74,6 +74,7 @@ def _release(pk: int, mailbox: str) -> bool:
         frequency=held.frequency,
         until=held.until,
         display=held.display,
+        amount_shown=held.amount_shown,
         locale=held.locale,
         consented=(held.consent_version, held.consented_at),
     )

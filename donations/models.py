@@ -285,6 +285,11 @@ class Pledge(models.Model):
         INITIALS = "initials", _("with initials")
         ANONYMOUS = "anonymous", _("not at all")
 
+    class AmountShown(models.TextChoices):
+        NO = "no", _("without the amount")
+        ROUNDED = "rounded", _("with the amount rounded down, and a week later")
+        EXACT = "exact", _("with the amount")
+
     fund = models.ForeignKey(Fund, models.PROTECT, related_name="pledges", verbose_name=_("fund"))
     # Ten digits: with check digits it is both a Belgian OGM and an ISO 11649 RF reference (donations.references).
     number = models.CharField(_("number"), max_length=10, unique=True, editable=False)
@@ -298,6 +303,9 @@ class Pledge(models.Model):
     frequency = models.CharField(_("how often"), max_length=10, choices=Frequency, default=Frequency.ONCE)
     until = models.DateField(_("until"), null=True, blank=True)
     display = models.CharField(_("shown on the site"), max_length=10, choices=Display, default=Display.ANONYMOUS)
+    amount_shown = models.CharField(
+        _("amount shown on the site"), max_length=10, choices=AmountShown, default=AmountShown.NO
+    )
     locale = models.CharField(_("language"), max_length=10)
     consent_version = models.CharField(_("version of the consent"), max_length=20)
     consented_at = models.DateTimeField(_("consent given"))
@@ -329,6 +337,7 @@ class Pledge(models.Model):
             "frequency",
             "until",
             "display",
+            "amount_shown",
             "locale",
             "consent_version",
             "consented_at",
@@ -351,6 +360,9 @@ class Pledge(models.Model):
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="donations_pledge_currency_is_iso"),
             models.CheckConstraint(
                 condition=Q(display__in=["public", "initials", "anonymous"]), name="donations_pledge_display_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_shown__in=["no", "rounded", "exact"]), name="donations_pledge_amount_shown_is_known"
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=["person", "organisation", "branch"]), name="donations_pledge_kind_is_known"
@@ -396,11 +408,16 @@ class PledgeMail(OutgoingMail):
         INSTRUCTIONS = "instructions", _("instructions")
         CHANGED = "changed", _("instructions after a change")
         REMINDER = "reminder", _("reminder")
+        THANKS = "thanks", _("thanks")
 
     pledge = models.ForeignKey(Pledge, models.CASCADE, related_name="mails")
     kind = models.CharField(_("kind"), max_length=12, choices=Kind, default=Kind.INSTRUCTIONS, editable=False)
     # The day of the instalment that a reminder is of.
     due_on = models.DateField(_("of the instalment of"), null=True, editable=False)
+    # What arrived, of a mail that thanks for it.
+    transaction = models.ForeignKey(
+        "donations.Transaction", models.PROTECT, null=True, editable=False, related_name="+", verbose_name=_("gift")
+    )
     token = EncryptedTextField(blank=True)
     token_hash = TagField(unique=True)
     expires_at = models.DateTimeField()
@@ -410,7 +427,14 @@ class PledgeMail(OutgoingMail):
         "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "created_at"),
         "recipient_tag": Rule(_("So that nobody is sent more than a few mails a day."), 2, "created_at"),
     }
-    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"pledge", "kind", "due_on", "token_hash", "expires_at"}
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {
+        "pledge",
+        "kind",
+        "due_on",
+        "transaction",
+        "token_hash",
+        "expires_at",
+    }
 
     objects: ClassVar[Any] = LinkMailQuerySet.as_manager()
 
@@ -420,11 +444,13 @@ class PledgeMail(OutgoingMail):
         constraints = [
             *OutgoingMail.Meta.constraints,
             models.CheckConstraint(
-                condition=Q(kind__in=["instructions", "changed"], due_on=None)
-                | Q(kind="reminder", due_on__isnull=False),
-                name="donations_pledgemail_reminds_of_a_day",
+                condition=Q(kind__in=["instructions", "changed"], due_on=None, transaction=None)
+                | Q(kind="reminder", due_on__isnull=False, transaction=None)
+                | Q(kind="thanks", due_on=None, transaction__isnull=False),
+                name="donations_pledgemail_is_about_its_kind",
             ),
             models.UniqueConstraint(fields=["pledge", "due_on"], name="donations_reminded_once_of_a_day"),
+            models.UniqueConstraint(fields=["pledge", "transaction"], name="donations_thanked_once_for_a_gift"),
         ]
         indexes = [
             *OutgoingMail.Meta.indexes,
@@ -433,7 +459,7 @@ class PledgeMail(OutgoingMail):
 
     @classmethod
     def for_composing(cls) -> models.QuerySet[Any]:
-        return cls.objects.select_related("pledge__fund")
+        return cls.objects.select_related("pledge__fund", "transaction")
 
     def forget(self) -> dict[str, Any]:
         return {"token": ""}
@@ -463,6 +489,12 @@ class PledgeHold(models.Model):
     frequency = models.CharField(_("how often"), max_length=10, choices=Pledge.Frequency)
     until = models.DateField(_("until"), null=True)
     display = models.CharField(_("shown on the site"), max_length=10, choices=Pledge.Display)
+    amount_shown = models.CharField(
+        _("amount shown on the site"),
+        max_length=10,
+        choices=Pledge.AmountShown,
+        default=Pledge.AmountShown.NO,
+    )
     locale = models.CharField(_("language"), max_length=10)
     consent_version = models.CharField(_("version of the consent"), max_length=20)
     consented_at = models.DateTimeField(_("consent given"))
@@ -493,6 +525,7 @@ class PledgeHold(models.Model):
             "frequency",
             "until",
             "display",
+            "amount_shown",
             "locale",
             "consent_version",
             "consented_at",
@@ -616,8 +649,8 @@ class StoredFile(Posted):
 
     erasable = frozenset({"name", "content"})
     personal: ClassVar = {
-        "name": Rule(_("So that the campaign's books can be audited."), 3650, "stored_at"),
-        "content": Rule(_("So that the campaign's books can be audited."), 3650, "stored_at"),
+        "name": Rule(_("So that the books can be audited."), 3650, "stored_at"),
+        "content": Rule(_("So that the books can be audited."), 3650, "stored_at"),
     }
     not_personal: ClassVar = frozenset({"id", "media_type", "sha256", "size", "stored_by", "stored_at"})
 

@@ -126,6 +126,12 @@ def babel_locale(language: str | None = None) -> Locale:
         return Locale("en")
 
 
+def rounded_down(minor: int) -> int:
+    """Return the next lower of 1, 2, 5, 10, 20, 50 and so on: it tells the size of an amount, not the amount."""
+    power = 10 ** (len(str(minor)) - 1)
+    return next(step * power for step in (5, 2, 1) if step * power <= minor)
+
+
 def format_amount(minor: int, currency: str, language: str | None = None) -> str:
     """Return an amount as readers of `language`, by default the active one, write it."""
     text = format_currency(Decimal(minor).scaleb(-exponent(currency)), currency, locale=babel_locale(language))

@@ -13,7 +13,7 @@ from django.db.transaction import atomic
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from donations import balances, ledger, money
+from donations import balances, ledger, money, thanking
 from donations.models import Allocation, Cancellation, CollectionSheet, Disbursement, LedgerEvent, Pledge, Transaction
 
 Kind = Allocation.Kind
@@ -116,6 +116,7 @@ def allocate(
         _take_from_cash(made, by)
     if kind not in {Kind.PLEDGE, Kind.GIFT}:  # those change nothing of what a fund has
         _hold(transaction, [made])
+    thanking.thank(made)
     return made
 
 
@@ -134,6 +135,7 @@ def allocate_all(allocations: Sequence[Allocation]) -> list[Allocation]:
     ledger.take_turns()
     made = Allocation.objects.post(allocations)
     ledger.record_all(LedgerEvent.Kind.ALLOCATION_MADE, made)
+    thanking.thank_all(made)
     return made
 
 

@@ -5,6 +5,9 @@ from donations import views
 app_name = "donations"
 urlpatterns = [
     path("fund/", views.fund, name="fund"),
+    path("fund/ledger/", views.ledger, name="ledger"),
+    path("fund/ledger.csv", views.ledger_csv, name="ledger_csv"),
+    path("fund/ledger.json", views.ledger_json, name="ledger_json"),
     path("fund/account/", views.account, name="account"),
     path("fund/pledge/", views.pledge, name="pledge"),
     path("fund/appeal/", views.appeal, name="appeal"),

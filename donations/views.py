@@ -1,26 +1,39 @@
 """The fund's pages, and a donor's way from the form to the confirmed pledge, and to its change and its end."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
+from threading import Semaphore
 from typing import Any
 
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import condition, require_http_methods, require_safe
 
 from campaign.cacheable import as_typed, cacheable
 from campaign.cookieless import SeeOther, cookieless
 from campaign.typesetting import TypesettingError
-from donations import accounts, documents, giving, holding, instalments, references
+from donations import (
+    accounts,
+    charting,
+    collecting,
+    disbursing,
+    documents,
+    giving,
+    holding,
+    instalments,
+    publishing,
+    references,
+)
 from donations.forms import AccountForm, ChangeForm, PledgeForm
 from donations.instructions import of_appeal, of_pledge
-from donations.models import CONFIRM_WITHIN, HELD_FOR, Fund, Pledge, PledgeMail
+from donations.models import CONFIRM_WITHIN, HELD_FOR, Fund, Pledge, PledgeMail, Transaction
 from limits.asking import TOLD, proof_page
 from limits.judging import sender
 from outbox.capping import MAILS_A_DAY
@@ -58,17 +71,84 @@ def fund(request: HttpRequest) -> HttpResponse:
     shown = _fund(request.GET.get("fund"))
     if not shown:
         return render(request, "donations/no_fund.html")
-    transactions = shown.transactions.select_related("reversal")
+    told = accounts.shown(shown)
+    transactions = shown.transactions.select_related("reversal").defer(*Transaction.erasable)
+    paid_out = disbursing.public(shown)
     context = {
         "fund": shown,
-        "accounts": accounts.shown(shown),
+        "accounts": told,
+        "earlier_accounts": [] if told.is_doubtful else accounts.earlier(shown),
         "others": Fund.objects.published().exclude(pk=shown.pk).prefetch_related("translations"),
         "totals": giving.totals(shown),
+        "charts": charting.of(shown),
         "supporters": giving.supporters(shown),
+        "supporters_after_days": giving.SHOWN_AFTER.days,
         "transactions": transactions[:NEWEST],
         "transactions_count": transactions.count(),
+        "disbursements": paid_out[:NEWEST],
+        "disbursements_count": paid_out.count(),
+        "collections": collecting.public(shown)[:NEWEST],
     }
     return render(request, "donations/fund.html", context)
+
+
+@require_safe
+@cacheable(unkept=("before",))
+def ledger(request: HttpRequest) -> HttpResponse:
+    """Show the entries of the ledger, newest first: a page holds those before an entry."""
+    head = publishing.head()
+    typed = request.GET.get("before", "")
+    # A number that no ledger reaches is as good as one after the end.
+    before = int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= 15 else head.sequence + 1
+    context = {"head": head, "entries": publishing.page(before), "before": before, "per_page": publishing.PER_PAGE}
+    return render(request, "donations/ledger.html", context)
+
+
+def _etag(request: HttpRequest) -> str:
+    return publishing.etag()
+
+
+@require_safe
+@condition(etag_func=_etag)
+def ledger_csv(request: HttpRequest) -> HttpResponseBase:
+    return _download(publishing.as_csv(), "text/csv; charset=utf-8", "ledger.csv")
+
+
+@require_safe
+@condition(etag_func=_etag)
+def ledger_json(request: HttpRequest) -> HttpResponseBase:
+    return _download(publishing.as_json(), "application/json", "ledger.json")
+
+
+class _OneAtATime:
+    """Parts of a download, of which each process makes one at a time: of a long ledger it takes seconds."""
+
+    turn = Semaphore()
+
+    def __init__(self, parts: Iterator[str]) -> None:
+        self.parts, self.is_ours = parts, self.turn.acquire(blocking=False)
+
+    def __iter__(self) -> Iterator[str]:
+        return self.parts
+
+    def close(self) -> None:
+        if self.is_ours:
+            self.is_ours = False
+            self.turn.release()
+
+
+def _download(made: Iterator[str], media_type: str, name: str) -> HttpResponseBase:
+    parts = _OneAtATime(made)
+    if not parts.is_ours:
+        busy = _("Somebody else is downloading the ledger at this moment. Please try again in a minute.")
+        headers = {"Retry-After": "60", "Cache-Control": "no-store"}
+        return HttpResponse(busy, status=503, content_type="text/plain; charset=utf-8", headers=headers)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "X-Robots-Tag": "noindex",
+        "Cache-Control": "public, max-age=60",
+    }
+    return StreamingHttpResponse(parts, content_type=media_type, headers=headers)
 
 
 @cookieless
@@ -160,6 +240,7 @@ def _instructions_page(request: HttpRequest, made: Pledge, token: str, **more: o
         "token": token,
         "next_on": None if made.withdrawn_at else instalments.following(made, timezone.localdate()),
         "papers": documents.papers(made, context["told"]).values(),
+        "receipts": documents.receipts(made).values(),
     }
     return render(request, "donations/instructions.html", context | more)
 
@@ -187,8 +268,9 @@ def change(request: HttpRequest, made: Pledge, token: str) -> HttpResponse:
 
 
 def _paper(made: Pledge, name: str) -> documents.Sheet:
+    known = documents.receipts(made) if name.startswith("receipt-") else documents.papers(made, of_pledge(made))
     try:
-        return documents.papers(made, of_pledge(made))[name]
+        return known[name]
     except KeyError as error:
         raise Http404 from error
 
@@ -196,7 +278,7 @@ def _paper(made: Pledge, name: str) -> documents.Sheet:
 @require_safe
 @secret
 def paper(request: HttpRequest, made: Pledge, token: str, name: str) -> HttpResponse:
-    """Show a resolution or a standing order, filled in, to print."""
+    """Show a resolution, a standing order or a receipt, filled in, to print."""
     pdf_url = reverse("donations:paper_pdf", args=[token, name])
     return _sheet_page(request, _paper(made, name), pdf_url, back=reverse("donations:instructions", args=[token]))
 

@@ -63,7 +63,11 @@ def test_a_change_is_announced_for_a_day(client, time_machine):
     assert accounts.payable(account.fund) == account
     time_machine.move_to("2026-11-22 10:00+00:00", tick=False)
     assert accounts.shown(account.fund) == accounts.Shown(change)
-    assert "DE02" not in page(client)
+    now, _, earlier = page(client).partition("Earlier accounts")
+    assert "DE02" not in now
+    assert earlier.count("DE02 1005 0000 0054 5404 02") == 1
+    assert "Do not pay to these any more." in earlier
+    assert "from 21 November 2026 until 22 November 2026" in earlier
 
 
 def test_one_change_at_a_time_and_an_announced_one_can_be_withdrawn(time_machine):

@@ -240,7 +240,7 @@ def test_a_disbursement_goes_its_way(desk, client, organiser, account, fund):
     assert "than was approved" not in text(client.get(bank))
     assert client.post(bank, {"line": line.pk, "amount": "300"}).status_code == 302
     assert client.post(url("disbursement", "evidence", wanted.pk), upload()).status_code == 302
-    (told,) = disbursing.public(fund)
+    (told,) = map(disbursing.standing_of, disbursing.public(fund))
     assert (told.state, told.paid_minor, len(told.evidence)) == (disbursing.State.PAID, 50000, 1)
     assert [one.pk for one in rows(client, "disbursement", state="paid")] == [wanted.pk]
     assert rows(client, "disbursement", state="asked") == []

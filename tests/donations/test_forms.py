@@ -38,6 +38,7 @@ def test_a_complete_form_gives_what_a_pledge_needs():
         "frequency": "once",
         "until": None,
         "display": "anonymous",
+        "amount_shown": "no",
     }
 
 

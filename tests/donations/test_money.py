@@ -161,3 +161,11 @@ def test_a_list_of_currencies_is_taken(text):
 def test_a_list_that_names_no_currency_is_refused(text):
     with pytest.raises(ValidationError):
         money.validate_currencies(text)
+
+
+@pytest.mark.parametrize(
+    ("minor", "rounded"),
+    [(1, 1), (2, 2), (4, 2), (7, 5), (10, 10), (99, 50), (2500, 2000), (9999, 5000), (10000, 10000)],
+)
+def test_a_rounded_amount_tells_the_size_alone(minor, rounded):
+    assert money.rounded_down(minor) == rounded

@@ -424,7 +424,7 @@ def test_the_form_to_change_shows_what_stands_and_reading_it_changes_nothing(cli
         assert ask(changing(monthly), TERMS).status_code == 200
     text = page(client.get(changing(monthly)))
     assert 'value="25.00"' in text
-    assert text.count("checked") == 2
+    assert text.count("checked") == 3
     assert Pledge.objects.values().get() == before
 
 
@@ -584,3 +584,11 @@ def test_a_pledge_has_an_end_if_its_giver_chose_one(client, fund):
     assert response.status_code == 400
     assert "has no end" in page(response)
     assert f'value="{until}"' in page(response)
+
+
+def test_how_the_amount_is_shown_is_chosen_and_changed(client, fund, monthly):
+    client.post("/fund/pledge/", TYPED | {"fund": fund.slug, "display": "public", "amount_shown": "rounded"})
+    assert Pledge.objects.exclude(pk=monthly.pledge.pk).get().amount_shown == "rounded"
+    assert client.post("/fund/pledge/", TYPED | {"amount_shown": "always"}).status_code == 400
+    client.post(changing(monthly), TERMS | {"amount_shown": "exact"})
+    assert Pledge.objects.get(pk=monthly.pledge.pk).amount_shown == "exact"
