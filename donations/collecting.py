@@ -243,6 +243,7 @@ def standing_of(sheet: Any) -> Standing:
     return Standing(sheet, sheet.posted_minor, sheet.paid_in_minor)
 
 
-def public(fund: Fund) -> QuerySet[CollectionSheet]:
+def public(fund: Fund) -> QuerySet[Any]:
     """Return what the site may show: sheets that two have counted, newest first. No counter's name, no file."""
-    return with_sums(CollectionSheet.objects.filter(fund=fund, counted_at__isnull=False)).filter(posted_minor__gt=0)
+    counted: QuerySet[Any] = with_sums(CollectionSheet.objects.filter(fund=fund, counted_at__isnull=False))
+    return counted.filter(posted_minor__gt=0)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from donations import ledger
 from donations.chaining import BEGINNING, canonical, digest_of_text, moment, seal, text_hash
-from donations.models import Allocation, Fund, LedgerEvent, Transaction
+from donations.models import Allocation, Disbursement, Fund, LedgerEvent, Transaction
 
 Kind = LedgerEvent.Kind
 PER_PAGE = 100
