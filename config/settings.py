@@ -190,6 +190,8 @@ LIMIT_DOMAIN_NEAR = env.int("LIMIT_DOMAIN_NEAR", default=60)
 LIMIT_DOMAIN_OVER = env.int("LIMIT_DOMAIN_OVER", default=300)
 # Nobody reads a form and fills it in in less, not even with the browser's help. What comes sooner is held.
 FORM_SECONDS = env.int("FORM_SECONDS", default=2)
+# For so long each web process goes by the blocks that it has read.
+BLOCKS_SECONDS = 2
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
 
 # --- Database and cache ------------------------------------------------------------------------------------------
@@ -231,6 +233,8 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
     }
 else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 30}
+# The worker's timer is precise on Redis only; elsewhere it would run a task beside another one.
+BELL_SECONDS = 0.25 if CELERY_BROKER_URL.startswith(("redis://", "rediss://")) else 0
 OUTBOX_SWEEP_SECONDS = env.int("OUTBOX_SWEEP_SECONDS", default=15)
 TALLY_SECONDS = env.int("TALLY_SECONDS", default=5)
 CELERY_TASK_IGNORE_RESULT = True

@@ -1,11 +1,13 @@
 """The bell. What is to be sent stands in the rows; these tasks only say that it is time to look."""
 
 import logging
+import time
 from typing import Any
 
 from celery import shared_task
 from celery.contrib.django.task import DjangoTask
 from celery.signals import after_task_publish
+from django.conf import settings
 from django.db import close_old_connections
 from kombu.exceptions import OperationalError
 
@@ -26,12 +28,31 @@ class Bell(DjangoTask):
             return None
 
 
+class GatheringBell(Bell):
+    """
+    A bell that rings once for all that pull it within BELL_SECONDS, at the end of them, so that nobody is missed.
+
+    Else each of fifty signatures a second would send a worker through all queues.
+    """
+
+    _rings_at: dict[tuple[Any, ...], float] = {}
+
+    def apply_async(self, *args: Any, at_once: bool = False, **options: Any) -> Any:
+        if at_once or not settings.BELL_SECONDS:
+            return super().apply_async(*args, **options)
+        now, key = time.monotonic(), tuple(args[0] if args and args[0] else ())
+        if now < self._rings_at.get(key, 0.0):
+            return None
+        self._rings_at[key] = now + settings.BELL_SECONDS
+        return super().apply_async(*args, countdown=settings.BELL_SECONDS, **options)
+
+
 # A bell that nobody heard within a minute is not worth hearing: the sweep has rung since.
-@shared_task(base=Bell, expires=60)
+@shared_task(base=GatheringBell, expires=60)
 def send(queue: str = "") -> None:
     """Send what is due, first in the queue with the label `app.model`, in turns with all others."""
     if following := engine.send_due(*sorted(queues(), key=lambda model: model._meta.label_lower != queue)):
-        send.delay(following._meta.label_lower)
+        send.apply_async((following._meta.label_lower,), at_once=True)
 
 
 @shared_task(base=Bell)

@@ -102,13 +102,19 @@ def sign(
 
 
 def words_now(letter: Letter, locale: str) -> LetterText:
-    """Return the words that somebody signs now, saved."""
+    """Return the words that somebody signs now, saved; looked up once for a letter that was read."""
+    known: dict[str, LetterText] = letter.__dict__.setdefault("_words_now", {})
+    if locale in known:
+        return known[locale]
     text = LetterText.now(letter, locale)
-    return LetterText.objects.get_or_create(
+    saved, new = LetterText.objects.get_or_create(
         letter=letter,
         digest=text.digest,
         defaults={"language": text.language, "subject": text.subject, "body": text.body},
-    )[0]
+    )
+    if not new:  # a new one could still be rolled back
+        known[locale] = saved
+    return saved
 
 
 def keep(
@@ -119,10 +125,15 @@ def keep(
 
     What was posted at an earlier time, and held since, does not replace what the person posted after it.
     """
-    # The unique constraint decides who is new.
-    signature, new = Signature.objects.select_for_update().get_or_create(
-        letter=letter, email_tag=person, defaults=typed
+    # The unique constraint decides who is new. Either way the row is ours until the transaction ends.
+    (row,) = Signature.objects.bulk_create(
+        [Signature(letter=letter, email_tag=person, **typed)],
+        update_conflicts=True,
+        unique_fields=["letter", "email_tag"],
+        update_fields=["email_tag"],
     )
+    signature = Signature.objects.get(pk=row.pk)
+    new = (signature.created_at, signature.consented_at) == (row.created_at, row.consented_at)
     if not new:
         if _may_be_replaced(signature) and (posted_at is None or posted_at > signature.created_at):
             for column, value in typed.items():

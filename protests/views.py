@@ -6,9 +6,11 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
+from django.utils.html import escape
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -43,6 +45,8 @@ from protests.pacing import why_waiting
 from protests.wording import varies, vary
 
 NAMES_SHOWN = 10
+# Stands in a page that is kept, in the place of the signer's address.
+THE_ADDRESS = "[the address]"
 # Among how many of the newest signatures.
 NAMES_SOUGHT = 500
 
@@ -86,7 +90,15 @@ def _taken(request: HttpRequest, letter: Letter, form: SigningForm) -> HttpRespo
     if verdict.hold:
         context |= {"why": TOLD[verdict.hold], "days": HELD_FOR.days}
         return render(request, "protests/held.html", context)
-    return render(request, "protests/mailed.html", context)
+    if request.GET:
+        return render(request, "protests/mailed.html", context)
+    # For all who sign it is the same page but for the address: laid out once.
+    page = remembered(
+        request,
+        ("mailed", letter.slug, get_language()),
+        lambda: render_to_string("protests/mailed.html", context | {"email": THE_ADDRESS}, request),
+    )
+    return HttpResponse(page.replace(THE_ADDRESS, escape(given["email"])))
 
 
 def _letter(request: HttpRequest, slug: str) -> Letter:

@@ -20,6 +20,8 @@ EMAIL_HOST, EMAIL_PORT = "127.0.0.1", 1
 DNS_RESOLVERS, DNS_TIMEOUT_SECONDS = ["127.0.0.1:1"], 0.2
 # A test fills forms in faster than people do.
 FORM_SECONDS = 0
+BLOCKS_SECONDS = 0
+BELL_SECONDS = 0
 # Tests render pages without a collectstatic run.
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":

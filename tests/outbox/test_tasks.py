@@ -48,6 +48,23 @@ def test_the_sweep_rings_for_what_is_due_and_only_then(rung):
     assert rung == ["outbox.tasks.send"]
 
 
+def test_a_bell_that_many_pull_within_a_moment_rings_once_at_its_end(rung_with, settings, monkeypatch):
+    monkeypatch.setattr(tasks.GatheringBell, "_rings_at", {})
+    settings.BELL_SECONDS = 60
+    for queue in ("a", "a", "b", "a"):
+        tasks.send.delay(queue)
+    tasks.send.apply_async(("a",), at_once=True)
+    assert [args for (args,) in rung_with] == ["a", "b", "a"]
+
+
+def test_a_bell_rings_again_when_the_moment_has_passed(rung_with, settings, monkeypatch):
+    monkeypatch.setattr(tasks.GatheringBell, "_rings_at", {})
+    settings.BELL_SECONDS = 1e-9
+    tasks.send.delay("a")
+    tasks.send.delay("a")
+    assert len(rung_with) == 2
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_task_sends_the_queue_that_its_label_names(sink):
     DeliveryFactory()
@@ -61,7 +78,7 @@ def test_the_task_sends_the_queue_that_its_label_names(sink):
 def test_with_a_slow_server_no_queue_waits_for_the_end_of_another(sink, rung_with, monkeypatch):
     monkeypatch.setattr(engine, "RUN_SECONDS", 0.1)
     sink.delay = 0.06
-    for _ in range(30):
+    for _ in range(5 * len(queues())):
         DeliveryFactory()
     notice = SuspensionNotice.objects.create(target=TargetFactory(), email="embassy@example.org", because="550")
 
