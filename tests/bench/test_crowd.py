@@ -75,7 +75,7 @@ def test_an_answer_without_a_body_ends_with_its_head():
 
 @pytest.mark.parametrize("by_the_clock", [False, True])
 def test_a_connection_that_the_server_has_closed_costs_no_request(by_the_clock):
-    requests = [get("/", due=number / 100) for number in range(3)]
+    requests = [get("/", due=number / 4) for number in range(3)]
     with server(OK, b"", OK) as (port, taken):
         found = Crowd(Plan(port, requests, connections=1, by_the_clock=by_the_clock)).run()
 
