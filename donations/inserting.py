@@ -12,6 +12,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import connections, models
 
+from privacy.fields import EncryptedTextField
+
 
 def check(rows: Sequence[models.Model]) -> None:
     """Check each column that is no relation, as clean_fields() does; equal values once. Raises ValidationError."""
@@ -35,6 +37,15 @@ def check(rows: Sequence[models.Model]) -> None:
                 cleaned[value] = getattr(row, field.attname)
 
 
+def _prepared(field: Any, rows: Sequence[models.Model], connection: Any) -> list[Any]:
+    """Return a column as the database takes it; equal values are prepared once, unless each is to be encrypted anew."""
+    values = [getattr(row, field.attname) for row in rows]
+    if isinstance(field, EncryptedTextField | models.JSONField):
+        return [field.get_db_prep_save(value, connection) for value in values]
+    known = {value: field.get_db_prep_save(value, connection) for value in set(values)}
+    return [known[value] for value in values]
+
+
 def insert(rows: Sequence[models.Model], using: str) -> None:
     """Insert rows of one model within the caller's transaction, and give each its key."""
     if not rows:
@@ -49,9 +60,7 @@ def insert(rows: Sequence[models.Model], using: str) -> None:
     with connection.cursor() as cursor:
         for first in range(0, len(rows), size):
             some = rows[first : first + size]
-            columns: list[list[Any]] = [
-                [field.get_db_prep_save(getattr(row, field.attname), connection) for row in some] for field in fields
-            ]
+            columns = [_prepared(field, some, connection) for field in fields]
             if is_postgresql:  # as arrays, which it plans faster
                 arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
                 cursor.execute(f"{begins}SELECT * FROM UNNEST({arrays}){ends}", columns)  # noqa: S608 - names of columns

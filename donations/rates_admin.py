@@ -20,16 +20,22 @@ _TYPED = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,6}))?")
 
 class RateForm(forms.ModelForm):
     value = forms.CharField(
-        label=_("rate"),
+        label=_("so much"),
         max_length=20,
-        help_text=_("How much of the second currency one of the first is worth: 1 EUR = 11.2345 SEK is 11.2345."),
+        help_text=_("1 EUR = 11.2345 SEK is: EUR, SEK, 11.2345."),
         widget=forms.TextInput(attrs={"inputmode": "decimal"}),
     )
 
     class Meta:
         model = Rate
         fields = ("from_currency", "to_currency", "value", "source", "dated_on")
-        help_texts = {"source": _("Public: who published the rate, as “European Central Bank”.")}
+        labels = {
+            "from_currency": _("One unit of"),
+            "to_currency": _("is worth, in"),
+            "source": _("Published by"),
+            "dated_on": _("for the day"),
+        }
+        help_texts = {"source": _("Public. For example: European Central Bank")}
 
     def _currency(self, name: str) -> str:
         code = str(self.cleaned_data[name]).strip().upper()
