@@ -53,8 +53,8 @@ def insert(rows: Sequence[models.Model], using: str) -> None:
     connection, meta = connections[using], rows[0]._meta
     fields = [field for field in meta.concrete_fields if not (field.primary_key and field.db_returning)]
     quote = connection.ops.quote_name
-    names = ", ".join(quote(field.column) for field in fields)
-    begins, ends = f"INSERT INTO {quote(meta.db_table)} ({names}) ", f" RETURNING {quote(meta.pk.column)}"
+    names = ", ".join(quote(str(field.column)) for field in fields)
+    begins, ends = f"INSERT INTO {quote(meta.db_table)} ({names}) ", f" RETURNING {quote(str(meta.pk.column))}"
     is_postgresql = connection.vendor == "postgresql"
     size = 1000 if is_postgresql else max(1, connection.ops.bulk_batch_size(fields, list(rows)))
     with connection.cursor() as cursor:

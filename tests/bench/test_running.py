@@ -38,16 +38,6 @@ def test_what_is_served_is_measured_beside_a_bare_project(run):
     assert "POST /confirm/<token>/: confirmations" in said
 
 
-def test_the_import_of_a_statement_is_measured_on_both_databases(run):
-    said, result = run("bench", "statements", "--quick")
-
-    rows = result["statements"]["rows"]
-    expected = [(on, what) for on in ("PostgreSQL", "SQLite") for what in ("new", "known")]
-    assert [(row["database"], row["what"]) for row in rows] == expected
-    assert all(0 < row["processor_seconds"] and row["peak_mb"] > 0 for row in rows)
-    assert "1,000 lines" in said
-
-
 def test_the_drills_of_signing_pass(run):
     names = ["races", "greatday", "restart"]
     said, result = run("bench.drill", "--quick", *names)
