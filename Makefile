@@ -36,7 +36,7 @@ run: .venv/base $(CATALOGUES) ## Run the whole program; on the first start it se
 test: .venv/dev $(CATALOGUES) ## Run every test, on PostgreSQL with Redis's protocol and on SQLite
 	status=0; for on in postgres sqlite; do $(BIN)/pytest --on=$$on -n $(JOBS) $(TESTS) || status=1; done; exit $$status
 
-bench: .venv/bench ## Measure pages read, letters signed and letters sent, beside other ways (some ten minutes)
+bench: .venv/bench ## Measure pages, letters and the import of statements, beside other ways (some 15 minutes)
 	$(BIN)/python -m bench
 
 drill: .venv/dev ## Kill, cut off and flood the program while it sends and people sign, and count what is lost

@@ -1,8 +1,9 @@
 """
 `make bench`: start PostgreSQL, a broker and a mail server, measure on them, and leave nothing behind.
 
-What is served is measured first, then what is sent. `python -m bench serving --quick` and `python -m bench letters
---quick --only ours1,a` are for trying things out: one short run of one of the two, or of the rows that are named.
+What is served is measured first, then what is sent, then banks' statements. `python -m bench serving --quick` and
+`python -m bench letters --quick --only ours1,a` are for trying things out: one short run of one of them, or of the rows
+that are named.
 """
 
 import argparse
@@ -64,8 +65,8 @@ def main() -> int:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what is served, and letters sent.")
-    parser.add_argument("what", nargs="*", help="of serving, letters; none: both")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what is served, sent and imported.")
+    parser.add_argument("what", nargs="*", help="of serving, letters, statements; none: all")
     parser.add_argument("--only", default="", help="these rows of the letters alone, such as ours1,a")
     parser.add_argument("--sizes", default="", help="signatures in the table, such as 100,100000")
     parser.add_argument("--quick", action="store_true", help="one short run")
@@ -91,7 +92,7 @@ def measured(options: argparse.Namespace, env: dict[str, str], folder: Path) -> 
                 return status
         results[what] = json.loads(file.read_text())
     # The figures of the letters stand where they always did.
-    result = {**results.get("letters", {}), **({"serving": results["serving"]} if "serving" in results else {})}
+    result = {**results.pop("letters", {}), **results}
     path = Path(os.environ.get("VAR_DIR", ROOT / "var"), "bench.json").resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
@@ -128,9 +129,16 @@ def letters(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
     return arguments, {"DEVELOPMENT": "1", "DJANGO_SETTINGS_MODULE": "bench.settings"}
 
 
+def statements(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
+    """Return the command that measures the import of a bank's statement, and its settings."""
+    arguments = ["-m", "bench.statements", *(["--lines=1000"] if options.quick else [])]
+    return arguments, {"DEVELOPMENT": "1", "DJANGO_SETTINGS_MODULE": "config.settings"}
+
+
 MEASURES: dict[str, Callable[[argparse.Namespace], tuple[list[str], dict[str, str]]]] = {
     "serving": serving,
     "letters": letters,
+    "statements": statements,
 }
 
 

@@ -33,9 +33,11 @@ from donations.models import (
     PledgeHold,
     PledgeHoldQuerySet,
     PledgeMail,
+    Rate,
     StoredFile,
     Transaction,
 )
+from donations.rates_admin import RateAdmin
 from donations.statements_admin import BankStatementAdmin
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
@@ -576,3 +578,4 @@ admin.site.register(CollectionSheet, CollectionSheetAdmin)
 admin.site.register(Disbursement, DisbursementAdmin)
 admin.site.register(Allocation, AllocationAdmin)
 admin.site.register(StoredFile, StoredFileAdmin)
+admin.site.register(Rate, RateAdmin)

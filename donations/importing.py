@@ -372,8 +372,10 @@ class _Booking:
         self.account = source.account
         self.opening, self.closing = part.head.opening_minor, part.tail.closing_minor
         self.before = BankStatement.objects.filter(account=self.account, currency=part.head.currency)
-        chained = self.before.exclude(opening_minor=None).order_by("to_date", "from_date", "pk")
-        self.first, self.last = chained.first(), chained.last()
+        chained = self.before.exclude(opening_minor=None)
+        self.first = chained.order_by("to_date", "from_date", "pk").first()
+        # Of those that end on the same day the one that was booked last tells what the account holds.
+        self.last = chained.order_by("to_date", "pk").last()
 
     def book(self) -> Report:
         part = self.part

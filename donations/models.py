@@ -19,7 +19,7 @@ from schwifty import BIC, IBAN
 from schwifty.exceptions import SchwiftyException
 
 from campaign.models import OfStrikeQuerySet, Strike, published_at
-from donations import money
+from donations import inserting, money
 from limits.models import Why
 from outbox.models import LinkMailQuerySet, OutgoingMail
 from privacy.fields import EncryptedTextField, TagField
@@ -580,11 +580,12 @@ class PostedQuerySet(models.QuerySet[Any]):
 
     def post(self, rows: "Sequence[Any]") -> list[Any]:
         """Insert many rows, checked as by save(), except for what the database's constraints alone hold."""
-        relations = {field.name for field in self.model._meta.concrete_fields if field.is_relation}
+        inserting.check(rows)
         for row in rows:
-            row.clean_fields(exclude=relations)
             row.clean()
-        return super().bulk_create(rows, batch_size=1000)
+        self._for_write = True
+        inserting.insert(rows, self.db)
+        return list(rows)
 
     def delete(self) -> NoReturn:
         raise PostedError
@@ -1209,7 +1210,12 @@ class Rate(Posted):
         ]
 
     def __str__(self) -> str:
-        return f"{self.from_currency} {self.to_currency} {self.millionths / 1_000_000} ({self.source}, {self.dated_on})"
+        return f"{self.told} ({self.source}, {self.dated_on})"
+
+    @property
+    def told(self) -> str:
+        """The rate as readers of the active language write it."""
+        return f"1 {self.from_currency} = {money.format_rate(self.millionths)} {self.to_currency}"
 
 
 class LedgerEvent(Posted):

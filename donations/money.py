@@ -138,6 +138,11 @@ def format_amount(minor: int, currency: str, language: str | None = None) -> str
     return _CODE_BEFORE_DIGIT.sub("\u00a0", text)
 
 
+def format_rate(millionths: int) -> str:
+    """Return a number of millionths as readers of the active language write it, with all its digits."""
+    return format_decimal(Decimal(millionths).scaleb(-6), "0.######", babel_locale())
+
+
 def typed_amount(minor: int, currency: str) -> str:
     """Return an amount as a reader of the active language types it into a form, without the currency."""
     decimals = exponent(currency)

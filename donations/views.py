@@ -29,6 +29,7 @@ from donations import (
     holding,
     instalments,
     publishing,
+    rates,
     references,
 )
 from donations.forms import AccountForm, ChangeForm, PledgeForm
@@ -74,12 +75,14 @@ def fund(request: HttpRequest) -> HttpResponse:
     told = accounts.shown(shown)
     transactions = shown.transactions.select_related("reversal").defer(*Transaction.erasable)
     paid_out = disbursing.public(shown)
+    totals = giving.totals(shown)
     context = {
         "fund": shown,
         "accounts": told,
         "earlier_accounts": [] if told.is_doubtful else accounts.earlier(shown),
         "others": Fund.objects.published().exclude(pk=shown.pk).prefetch_related("translations"),
-        "totals": giving.totals(shown),
+        "totals": totals,
+        "about": rates.about(shown, totals),
         "charts": charting.of(shown),
         "supporters": giving.supporters(shown),
         "supporters_after_days": giving.SHOWN_AFTER.days,

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
 
 from donations import balances, importing, ledger, posting
 from donations.models import Allocation, BankStatement, LedgerEvent, StatementMapping, Transaction
@@ -63,6 +66,50 @@ def refused(text, account, **kwargs):
         take(text, account, **kwargs)
     assert everything() == before
     return caught.value
+
+
+# Sums of the fee and the gifts are never zero: only balances tell gifts apart that are alike.
+PAYMENTS = st.sampled_from([(1000, "J. Example", "gift"), (2500, "Nora Berg", "for bread"), (-7, "Bank", "fee")])
+
+
+class AnyFiles(TestCase):
+    """A bank's account of some days, brought in files that overlap, or follow on each other within a day."""
+
+    @settings(max_examples=25, deadline=None)
+    @given(days=st.lists(st.lists(PAYMENTS, min_size=1, max_size=4), min_size=1, max_size=4), data=st.data())
+    def test_whatever_the_files_each_line_is_booked_once_and_the_balances_close(self, days, data):
+        account = BankAccountFactory(iban=IBAN, bic="", fund=FundFactory(currencies="EUR"))
+        history = [(*one, f"2603{day:02d}") for day, lines in enumerate(days, 1) for one in lines]
+        mornings = [at for at, one in enumerate(history) if at == 0 or one[3] != history[at - 1][3]]
+        booked, files = 0, []
+        while booked < len(history):
+            begin = data.draw(st.sampled_from(sorted({at for at in mornings if at <= booked} | {booked})))
+            end = data.draw(st.integers(begin + 1, len(history)))
+            lines, opening = history[begin:end], sum(one[0] for one in history[:begin])
+            files.append(mt940(opening, *lines, day=lines[0][3], to=lines[-1][3], number=str(len(files))))
+            (report,) = take(files[-1], account)
+            assert (report.new, report.known) == (max(end - booked, 0), min(booked, end) - begin)
+            assert report.new + report.known + report.rejected == report.read == end - begin
+            booked = max(booked, end)
+            assert amounts(account) == sorted(one[0] for one in history[:booked])
+            assert balances.of(account.fund)[0].bank == sum(one[0] for one in history[:booked])
+        for statement in BankStatement.objects.all():
+            assert statement.opening_minor + statement.lines_minor == statement.closing_minor
+        before = everything()
+        for text in files:
+            assert all(report.new == 0 for report in take(text, account))
+        assert everything() == before
+        assert ledger.verify() == []
+
+    @settings(max_examples=25, deadline=None)
+    @given(lines=st.lists(PAYMENTS, max_size=4), opening=st.integers(-(10**6), 10**6), wrong=st.integers(-99, 99))
+    def test_a_statement_is_booked_if_and_only_if_it_adds_up(self, lines, opening, wrong):
+        account = BankAccountFactory(iban=IBAN, bic="", fund=FundFactory(currencies="EUR"))
+        text = mt940(opening, *lines, closing=opening + sum(one[0] for one in lines) + wrong)
+        if wrong:
+            assert "does not add up" in str(refused(text, account))
+        else:
+            assert counts(take(text, account)) == [(len(lines), 0, 0)]
 
 
 def test_a_gift_with_a_pledges_reference_goes_to_it_by_itself(account):
@@ -132,6 +179,15 @@ def test_an_overlapping_file_books_only_what_is_new(account):
     statement = BankStatement.objects.order_by("-pk").first()
     assert (statement.read_count, statement.new_count, statement.known_count) == (3, 2, 1)
     assert ledger.verify() == []
+
+
+def test_a_file_that_overlaps_and_ends_on_the_same_day_is_what_the_next_one_follows(account):
+    early, late = (1000, "A", "a", "260301"), (2000, "B", "b", "260302")
+    take(mt940(0, early, day="260301"), account)
+    take(mt940(1000, late, day="260302"), account)
+    take(mt940(0, early, late, late, day="260301", to="260302"), account)
+    assert counts(take(mt940(5000, late, day="260302", number="4"), account)) == [(1, 0, 0)]
+    assert amounts(account) == [1000, 2000, 2000, 2000]
 
 
 def test_a_gap_is_refused_and_named(account):
