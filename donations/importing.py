@@ -400,17 +400,22 @@ class _Booking:
         return part.report(new)
 
     def _is_imported(self) -> bool:
-        """Whether another file told the very same: the same days, balances and number of lines."""
-        return (
-            self.opening is not None
-            and self.before.filter(
-                opening_minor=self.opening,
-                closing_minor=self.closing,
-                from_date=self.part.tail.from_on,
-                to_date=self.part.tail.to_on,
-                read_count=self.part.read,
-            ).exists()
+        """Whether another file, maybe in another format, told the very same: days, balances, and amounts by day."""
+        if self.opening is None or not self.before.filter(
+            opening_minor=self.opening,
+            closing_minor=self.closing,
+            from_date=self.part.tail.from_on,
+            to_date=self.part.tail.to_on,
+            read_count=self.part.read,
+        ):
+            return False
+        told = Counter(
+            (line.booked_on, line.amount_minor)
+            for batch in self.draft.take(self.part.number, every=True)
+            for _fingerprint, _occurrence, line in batch
         )
+        booked = Transaction.objects.filter(account=self.account, booked_on__in={day for day, _minor in told})
+        return not told - Counter(booked.values_list("booked_on", "amount_minor").iterator())
 
     def _held(self, last: BankStatement) -> int:
         """Return what the account holds by what was imported."""

@@ -161,6 +161,13 @@ def test_the_same_statement_in_another_file_changes_nothing(account):
     assert everything() == before
 
 
+def test_another_statement_of_the_same_days_and_balances_is_booked(account):
+    take(mt940(1000, (500, "A. Example", "gift"), (-500, "Bank", "fee")), account)
+    other = mt940(1000, (700, "B. Example", "gift"), (-700, "Bank", "fee"), number="2")
+    assert counts(take(other, account)) == [(2, 0, 0)]
+    assert amounts(account) == [-700, -500, 500, 700]
+
+
 def test_an_old_statement_that_happens_to_begin_with_what_is_held_is_still_known(account):
     take(mt940(0, GIFT), account)
     take(mt940(1000, (-1000, "J. Example", "back"), number="2"), account)
