@@ -61,7 +61,7 @@ lock: .venv/dev ## Pin the dependencies of pyproject.toml anew, with hashes
 
 messages: .venv/base ## Collect the texts to translate (needs GNU gettext)
 	command -v xgettext >/dev/null || { echo "make messages needs GNU gettext (Debian: apt install gettext)." >&2; exit 1; }
-	$(BIN)/python manage.py makemessages --all --no-obsolete --ignore .venv --ignore var
+	$(BIN)/python manage.py makemessages --all --no-obsolete --no-location --ignore .venv --ignore var
 
 clean: ## Remove what can be made again; the data in var/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis $(CATALOGUES)
