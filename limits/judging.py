@@ -163,7 +163,7 @@ def _blocked(who: Sender) -> Why | None:
     for block in _blocks():
         if block.expires_at <= now:
             continue
-        if block.domain in domains:
+        if block.domain and block.domain in domains:
             return Why.BLOCKED_DOMAIN
         if block.network_tag == who.network_tag or (
             block.network and who.address and who.address in ip_network(block.network)
@@ -179,7 +179,7 @@ def _blocks() -> list[Block]:
     """Return what organisers have blocked, as each process has read it a few seconds ago at most."""
     global _known_blocks  # noqa: PLW0603 - one for all threads; whichever reads it last is right
     read_at, blocks = _known_blocks
-    if time.monotonic() - read_at >= settings.BLOCKS_SECONDS or not read_at:
+    if not read_at or time.monotonic() - read_at >= settings.BLOCKS_SECONDS:
         blocks = list(Block.objects.current())
         _known_blocks = (time.monotonic(), blocks)
     return blocks

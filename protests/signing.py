@@ -125,7 +125,7 @@ def keep(
 
     What was posted at an earlier time, and held since, does not replace what the person posted after it.
     """
-    # The unique constraint decides who is new. Either way the row is ours until the transaction ends.
+    # The unique constraint decides who is new: whose row bears the times of this post. It is ours until we commit.
     (row,) = Signature.objects.bulk_create(
         [Signature(letter=letter, email_tag=person, **typed)],
         update_conflicts=True,
