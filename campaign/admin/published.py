@@ -1,0 +1,149 @@
+"""What all lists of rows that readers see have in common."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import ValidationError
+from django.db.models import F, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone, translation
+from django.utils.translation import gettext_lazy as _
+from parler.admin import TranslatableAdmin
+
+from campaign.models import (
+    Strike,
+)
+from outbox.confirming import confirmed
+
+
+def _drafts(queryset: QuerySet[Any]) -> QuerySet[Any]:
+    return queryset.filter(published_at=None)
+
+
+def _planned(queryset: QuerySet[Any]) -> QuerySet[Any]:
+    return queryset.filter(published_at__gt=timezone.now())
+
+
+def _unpublished(queryset: QuerySet[Any]) -> QuerySet[Any]:
+    return queryset.filter(Q(published_at=None) | Q(published_at__gt=timezone.now()))
+
+
+def _not_drafts(queryset: QuerySet[Any]) -> QuerySet[Any]:
+    return queryset.exclude(published_at=None)
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("draft", _("draft")), ("planned", _("planned")), ("published", _("published"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "draft":
+                return _drafts(queryset)
+            case "planned":
+                return _planned(queryset)
+            case "published":
+                return queryset.released()
+        return queryset
+
+
+class StrikeFilter(admin.SimpleListFilter):
+    """Like Django's own, with one query for all names."""
+
+    title = _("strike")
+    parameter_name = "strike"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(str(strike.pk), str(strike)) for strike in Strike.objects.prefetch_related("translations")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value()
+        return queryset.filter(strike=value) if value in dict(self.lookup_choices) else queryset
+
+
+class SafeAddresses:
+    """Reads only what makes sense from an address: one typed by hand, or cut in a mail, is no error of the program."""
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        try:
+            return super().get_changelist_instance(request)  # type: ignore[misc]
+        except (ValueError, OverflowError) as error:  # a year 9999, a number that no column holds
+            raise IncorrectLookupParameters(error) from error
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.GET.get("language") not in dict(settings.LANGUAGES):  # parler would take any
+            query = request.GET.copy()
+            query.pop("language", None)
+            request.GET = query  # type: ignore[assignment]
+        return super().changeform_view(request, *args, **kwargs)  # type: ignore[misc]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)  # type: ignore[misc]
+        for field in self.opts.concrete_fields:  # type: ignore[attr-defined]
+            if isinstance(initial.get(field.name), str):
+                try:
+                    initial[field.name] = field.to_python(initial[field.name])
+                except ValidationError:
+                    del initial[field.name]
+        return initial
+
+
+class PublishedAdmin(SafeAddresses, TranslatableAdmin):
+    """What readers see from a date on: its state, a look at it before, and publishing many rows at once."""
+
+    date_hierarchy = "published_at"
+    # Drafts first, on every database.
+    ordering: tuple[Any, ...] = (F("published_at").desc(nulls_first=True), "-pk")
+    actions = ("publish", "withdraw")
+    slug_from = ""
+    # A page of its own that can be previewed; a message of support stands in a list.
+    has_preview = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        related = ["translations"]
+        if self.model is not Strike:
+            related.append("strike__translations")
+        return super().get_queryset(request).prefetch_related(*related)
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        # Not an attribute: Django would look for the translated field in the untranslated table.
+        return {"slug": (self.slug_from,)}
+
+    @admin.display(description=_("state"))
+    def state(self, obj: Any) -> str:
+        now = timezone.now()
+        if not obj.published_at:
+            return str(_("draft"))
+        if obj.published_at > now:
+            return str(_("planned"))
+        strike = getattr(obj, "strike", None)
+        if strike and not (strike.published_at and strike.published_at <= now):
+            return str(_("waits for its strike to be published"))
+        return str(_("published"))
+
+    def view_on_site(self, obj: Any) -> str | None:
+        with translation.override(obj.get_current_language()):
+            url = obj.get_absolute_url()
+        is_public = type(obj).objects.published().filter(pk=obj.pk).exists()
+        return url if is_public or not self.has_preview else f"{url}?preview=1"
+
+    @confirmed(
+        description=_("Publish now"),
+        question=_("Everybody will be able to read these from now on. A planned date is replaced by the present time."),
+        changes=_unpublished,
+    )
+    def publish(self, request: HttpRequest, queryset: QuerySet[Any]) -> int:
+        return queryset.update(published_at=timezone.now())
+
+    @confirmed(
+        description=_("Back to draft"),
+        question=_("Readers will no longer find these. Whoever has read or copied them keeps what they have."),
+        changes=_not_drafts,
+    )
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Any]) -> int:
+        return queryset.update(published_at=None)
