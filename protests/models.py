@@ -87,6 +87,10 @@ class Letter(TranslatableModel):
 
     not_personal = ALL
 
+    class Result(models.TextChoices):
+        WON = "won", _("won")
+        LOST = "lost", _("lost")
+
     slug = models.SlugField(_("address of the page"), unique=True)
     strike = models.ForeignKey(Strike, models.PROTECT, related_name="letters", verbose_name=_("strike"))
     translations = TranslatedFields(
@@ -109,6 +113,9 @@ class Letter(TranslatableModel):
                 "out). Of [[one way|another way]] each letter has one."
             ),
         ),
+        outcome=models.TextField(
+            _("what came of it"), blank=True, help_text=_("Markdown, shown once the letter is closed.")
+        ),
     )
     reply_to = models.EmailField(
         _("answers go to"),
@@ -117,7 +124,13 @@ class Letter(TranslatableModel):
     )
     published_at = published_at()
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True, help_text=_("From then on nobody can sign."))
-
+    result = models.CharField(
+        _("result"),
+        max_length=4,
+        choices=Result,
+        blank=True,
+        help_text=_("Of a closed letter: whether what it asks for was won. Empty: it is just closed."),
+    )
     paused_at = models.DateTimeField(_("paused"), null=True, editable=False)
 
     objects = LetterQuerySet.as_manager()
@@ -126,6 +139,14 @@ class Letter(TranslatableModel):
         verbose_name = _("letter")
         verbose_name_plural = _("letters")
         ordering = ["-published_at", "pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(result__in=["", "won", "lost"]), name="protests_letter_result_is_known"),
+            models.CheckConstraint(
+                condition=Q(result="") | Q(closed_at__isnull=False),
+                name="protests_letter_is_closed_with_its_result",
+                violation_error_message=_("A letter that can be signed has no result yet: say when it was closed."),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.safe_translation_getter("title", any_language=True) or self.slug
@@ -152,6 +173,13 @@ class Letter(TranslatableModel):
     def is_closed(self) -> bool:
         """Whether the day has come from which nobody can sign it."""
         return self.closed_at is not None and self.closed_at <= timezone.now()
+
+    @property
+    def standing(self) -> str:
+        """How it stands, in a word; derived from the dates, and for a closed one from its result."""
+        if self.is_closed:
+            return self.result or "closed"
+        return "paused" if self.paused_at else "running"
 
 
 class LetterText(models.Model):

@@ -5,7 +5,16 @@ from campaign.models.documents import Document
 from campaign.models.news import Update, slug_is_free
 from campaign.models.people import Activist, ActivistQuerySet, Alias, Charge, ChargeUpdate
 from campaign.models.published import OfStrikeQuerySet, PublishedQuerySet, published_at
-from campaign.models.strikes import Claim, Demand, Strike, TimelineEvent
+from campaign.models.strikes import (
+    Claim,
+    Company,
+    Demand,
+    Labour,
+    Share,
+    Source,
+    Strike,
+    TimelineEvent,
+)
 from campaign.models.subscribers import (
     CONFIRM_WITHIN,
     LINK_FOR,
@@ -31,9 +40,11 @@ __all__ = [
     "Charge",
     "ChargeUpdate",
     "Claim",
+    "Company",
     "Demand",
     "Document",
     "Edition",
+    "Labour",
     "Mailing",
     "MailingCopy",
     "MailingText",
@@ -41,6 +52,8 @@ __all__ = [
     "MessageOfSupport",
     "OfStrikeQuerySet",
     "PublishedQuerySet",
+    "Share",
+    "Source",
     "Strike",
     "Subscriber",
     "SubscriberQuerySet",
