@@ -20,18 +20,18 @@ from privacy.typed import clean_address
 OUT_OF_THE_WAY = 16_000
 
 
-class PositionedForm(TranslatableModelForm):
-    """A row whose position is checked against its new neighbours, not against the old ones in the database."""
+class AmongNewNeighbours:
+    """A form's share in rows with positions: each is checked against its new neighbours, not against the stored ones."""
 
     def _get_validation_exclusions(self) -> set[str]:
-        return super()._get_validation_exclusions() | {"position"}
+        return super()._get_validation_exclusions() | {"position"}  # type: ignore[misc]
 
 
-class PositionedFormSet(TranslatableBaseInlineFormSet):
-    """Rows that can exchange their positions in one step, though no two may ever have the same."""
+class InAnyOrder:
+    """A formset's share: rows can exchange their positions in one step, though no two may ever have the same."""
 
-    def clean(self) -> None:
-        super().clean()
+    def clean(self: Any) -> None:
+        super().clean()  # type: ignore[misc]
         positions = [
             form.cleaned_data["position"]
             for form in self.forms
@@ -42,11 +42,45 @@ class PositionedFormSet(TranslatableBaseInlineFormSet):
         if positions and max(positions) >= OUT_OF_THE_WAY:
             raise ValidationError(_("The highest position is %(highest)d."), params={"highest": OUT_OF_THE_WAY - 1})
 
-    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 - as in Django
+    def save(self: Any, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 - as in Django
         moving = [form.instance.pk for form in self.initial_forms if form.has_changed()]
         if commit:
             self.model.objects.filter(pk__in=moving).update(position=F("position") + OUT_OF_THE_WAY)
-        return super().save(commit)
+        return super().save(commit)  # type: ignore[misc]
+
+
+class PositionedForm(AmongNewNeighbours, TranslatableModelForm):
+    pass
+
+
+class PositionedFormSet(InAnyOrder, TranslatableBaseInlineFormSet):
+    pass
+
+
+class PlainPositionedForm(AmongNewNeighbours, forms.ModelForm):
+    """The same for rows without translations."""
+
+
+class PlainPositionedFormSet(InAnyOrder, forms.BaseInlineFormSet):
+    pass
+
+
+class ShareFormSet(PositionedFormSet):
+    """Shares that are no more than the whole."""
+
+    def clean(self) -> None:
+        super().clean()
+        amounts = [
+            form.cleaned_data["amount"]
+            for form in self.forms
+            if form.cleaned_data.get("amount") and not self._should_delete_form(form)
+        ]
+        whole = self.instance.amount
+        if whole and sum(amounts) > whole:
+            raise ValidationError(
+                _("The shares make %(sum)d, which is more than the whole, %(whole)d."),
+                params={"sum": sum(amounts), "whole": whole},
+            )
 
 
 def _languages() -> list[tuple[str, str]]:

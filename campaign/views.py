@@ -1,5 +1,6 @@
 """The public pages that tell of the campaign, which leave no trace of the reader, and those of its subscribers."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import BadRequest
@@ -19,6 +20,7 @@ from campaign.forms import ChoicesForm, SubscribeForm
 from campaign.models import (
     CONFIRM_WITHIN,
     Activist,
+    ChargeUpdate,
     Document,
     MessageOfSupport,
     PublishedQuerySet,
@@ -43,19 +45,35 @@ def _page(request: HttpRequest, template: str, queryset: PublishedQuerySet, slug
     preview = is_preview(request, queryset.model)
     row: Any = get_object_or_404(queryset if preview else queryset.published(), slug=slug)
     is_draft = preview and not queryset.published().filter(pk=row.pk).exists()
-    response = render(request, template, {name: row, "is_draft": is_draft})
+    context = {name: row, "is_draft": is_draft, "in_prison": _sentenced(getattr(row, "people", ()))}
+    response = render(request, template, context)
     if preview:
         patch_cache_control(response, private=True, no_store=True)
     return response
+
+
+def _sentenced(activists: Iterable[Activist]) -> list[tuple[Activist, ChargeUpdate]]:
+    """Return those whose newest step of some charge is a sentence to prison, with that step."""
+    found = {}
+    for activist in activists:
+        for charge in activist.charges.all():
+            if charge.newest and charge.newest.stage == ChargeUpdate.Stage.SENTENCED and not activist.remembered:
+                found.setdefault(activist, charge.newest)
+    return list(found.items())
 
 
 @require_safe
 @cacheable()
 def home(request: HttpRequest) -> HttpResponse:
     in_danger = Activist.objects.published().filter(remembered=False).with_charges()
+    strikes = Strike.objects.published().prefetch_related("translations")
+    papers = Document.objects.published().filter(kind__in=[Document.Kind.APPEAL, Document.Kind.MOTION])
     context = {
-        "strikes": Strike.objects.published().prefetch_related("translations"),
+        "strikes": sorted(strikes, key=lambda strike: strike.is_over),
         "activists": in_danger,
+        "in_prison": _sentenced(in_danger),
+        "papers": papers.prefetch_related("translations")[:NEWEST],
+        "voices": MessageOfSupport.objects.published().prefetch_related("translations")[:NEWEST],
         "updates": Update.objects.published().prefetch_related("translations")[:NEWEST],
     }
     return render(request, "campaign/home.html", context)
@@ -69,6 +87,10 @@ def strike(request: HttpRequest, slug: str) -> HttpResponse:
         "demands__translations",
         "events__translations",
         "claims__translations",
+        "companies__translations",
+        "sources",
+        "labour__translations",
+        "labour__shares__translations",
         *(
             # A draft's preview shows them too: their own date decides.
             Prefetch(related, rows.released()[:most], to_attr=name)

@@ -213,6 +213,8 @@ class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
         "reply_to",
         "published_at",
         "closed_at",
+        "result",
+        "outcome",
         "preview",
         "on_paper",
     )
@@ -231,7 +233,7 @@ class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
     def state(self, letter: Letter) -> Any:
         if not letter.is_published:
             return _("draft")
-        state = _("closed") if letter.is_closed else _("open")
+        state = (letter.get_result_display() or _("closed")) if letter.is_closed else _("open")
         return format_html("{}, {}", state, _("paused")) if letter.paused_at else state
 
     @admin.display(description=_("letters that wait"))
@@ -383,7 +385,7 @@ class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
     )
     def reopen(self, request: HttpRequest, queryset: QuerySet[Letter]) -> int:
         again = Letter.objects.filter(pk__in=queryset.values("pk")).reopenable().values_list("pk", flat=True)
-        return Letter.objects.filter(pk__in=list(again)).update(closed_at=None)
+        return Letter.objects.filter(pk__in=list(again)).update(closed_at=None, result="")
 
 
 class LetterFilter(admin.SimpleListFilter):

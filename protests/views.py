@@ -55,7 +55,11 @@ NAMES_SOUGHT = 500
 @cacheable()
 def letters(request: HttpRequest) -> HttpResponse:
     found = Letter.objects.published().with_signed().select_related("strike").prefetch_related("translations")
-    return render(request, "protests/letters.html", {"letters": found})
+    context = {
+        "letters": [letter for letter in found if letter.is_open],
+        "closed": [letter for letter in found if letter.is_closed],
+    }
+    return render(request, "protests/letters.html", context)
 
 
 @cookieless

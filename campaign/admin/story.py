@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import QuerySet, URLField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import translation
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin, TranslatableStackedInline, TranslatableTabularInline
 
 from campaign.admin.published import PublishedAdmin, SafeAddresses, StateFilter, StrikeFilter
-from campaign.forms import PositionedForm, PositionedFormSet
+from campaign.forms import PlainPositionedForm, PlainPositionedFormSet, PositionedForm, PositionedFormSet, ShareFormSet
 from campaign.models import (
     Activist,
     Alias,
@@ -20,10 +20,14 @@ from campaign.models import (
     Charge,
     ChargeUpdate,
     Claim,
+    Company,
     Demand,
     Document,
+    Labour,
     Mailing,
     MessageOfSupport,
+    Share,
+    Source,
     Strike,
     TimelineEvent,
     Update,
@@ -65,14 +69,83 @@ class ClaimInline(TranslatableStackedInline):
     extra = 0
 
 
+# An address typed without https:// gets it.
+WEB_ADDRESSES: dict[Any, dict[str, Any]] = {URLField: {"assume_scheme": "https"}}
+
+
+class CompanyInline(TranslatableStackedInline):
+    model = Company
+    form = PositionedForm
+    formset = PositionedFormSet
+    formfield_overrides = WEB_ADDRESSES
+    extra = 0
+
+
+class SourceInline(admin.StackedInline):
+    model = Source
+    form = PlainPositionedForm
+    formset = PlainPositionedFormSet
+    formfield_overrides = WEB_ADDRESSES
+    extra = 0
+
+
 @admin.register(Strike)
 class StrikeAdmin(PublishedAdmin):
-    list_display = ("__str__", "state", "published_at", "language_column")
-    list_filter = (StateFilter,)
+    list_display = ("__str__", "status", "state", "published_at", "language_column")
+    list_filter = (StateFilter, "status")
     search_fields = ("slug", "translations__title", "translations__place", "translations__story")
-    fields = ("title", "slug", "place", "began_on", "summary", "story", "published_at")
+    fields = (
+        "title",
+        "slug",
+        "place",
+        "began_on",
+        "status",
+        "outcome",
+        "summary",
+        "story",
+        "published_at",
+        "month_of_labour",
+    )
+    readonly_fields = ("month_of_labour",)
     slug_from = "title"
-    inlines = (DemandInline, TimelineEventInline, ClaimInline)
+    inlines = (DemandInline, TimelineEventInline, ClaimInline, CompanyInline, SourceInline)
+
+    @admin.display(description=_("a month of one worker's labour"))
+    def month_of_labour(self, strike: Strike) -> Any:
+        if strike.pk is None:
+            return _("Save first.")
+        labour = Labour.objects.filter(strike=strike).first()
+        if labour:
+            url = reverse("admin:campaign_labour_change", args=[labour.pk])
+            return format_html('<a href="{}">{}</a>', url, _("The picture of who gets how much"))
+        url = f"{reverse('admin:campaign_labour_add')}?strike={strike.pk}"
+        return format_html('<a href="{}">{}</a>', url, _("Draw a picture of who gets how much"))
+
+
+class ShareInline(TranslatableTabularInline):
+    model = Share
+    form = PositionedForm
+    formset = ShareFormSet
+    extra = 0
+
+
+@admin.register(Labour)
+class LabourAdmin(SafeAddresses, TranslatableAdmin):
+    """What one worker brings in during a month, drawn on the strike's page as one bar."""
+
+    list_display = ("__str__", "strike", "amount", "currency", "language_column")
+    fields = ("strike", "title", "amount", "currency", "rest", "note", "source")
+    inlines = (ShareInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("translations", "strike__translations")
+
+    def view_on_site(self, labour: Labour) -> str:
+        strike = labour.strike
+        is_public = Strike.objects.published().filter(pk=strike.pk).exists()
+        with translation.override(labour.get_current_language()):
+            page = strike.get_absolute_url()
+            return f"{page}#labour" if is_public else f"{page}?preview=1#labour"
 
 
 class AliasInline(admin.TabularInline):

@@ -15,3 +15,10 @@ def pickets_of(context: dict[str, Any], strike: Strike | None = None) -> dict[st
     """Show the protests in the street: those for `strike`, or all."""
     pickets = Picket.objects.published().prefetch_related("translations")
     return {"pickets": pickets.filter(strike=strike) if strike else pickets}
+
+
+@register.inclusion_tag("protests/picket_now.html")
+def picket_now(strike: Strike | None = None) -> dict[str, Any]:
+    """Name the places of a few protests in the street: those for `strike`, or of all."""
+    pickets = Picket.objects.published().prefetch_related("translations")
+    return {"pickets": (pickets.filter(strike=strike) if strike else pickets)[:8]}
