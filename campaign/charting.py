@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from babel import Locale, UnknownLocaleError
-from babel.numbers import NumberPattern, parse_pattern
+from babel.numbers import NumberPattern, format_percent, parse_pattern
 from django.utils.translation import get_language, gettext, to_locale
 
 from campaign.models import Labour
@@ -19,7 +19,7 @@ class Part:
     kind: str
     label: str
     amount: str
-    percent: int
+    percent: str
     is_rounded: bool
     x: int
     width: int
@@ -29,6 +29,7 @@ class Part:
 class Picture:
     parts: list[Part]
     total: str
+    all_of_it: str
     # Whether the last part is what the others leave over, worked out and not told by the source.
     has_rest: bool
     # Whether some part is told roughly, or worked out from one that is.
@@ -50,20 +51,29 @@ def of(labour: Labour) -> Picture:
     parts, before = [], 0
     for kind, label, amount, is_rounded in told:
         start, end = WIDTH * before // whole, WIDTH * (before + amount) // whole
-        percent = round(100 * amount / whole)
-        parts.append(
-            Part(kind, label, in_whole_units(amount, labour.currency), percent, is_rounded, start, end - start)
-        )
+        shown = in_whole_units(amount, labour.currency)
+        percent = in_percent(amount / whole)
+        parts.append(Part(kind, label, shown, percent, is_rounded, start, end - start))
         before += amount
-    return Picture(parts, in_whole_units(labour.amount, labour.currency), rest > 0, some_rounded)
+    total = in_whole_units(labour.amount, labour.currency)
+    return Picture(parts, total, in_percent(1), rest > 0, some_rounded)
+
+
+def in_percent(share: float) -> str:
+    return format_percent(share, locale=babel_locale())
 
 
 def in_whole_units(amount: int, currency: str) -> str:
     """Return a sum as readers of the active language write it, without cents."""
-    try:
-        locale = Locale.parse(to_locale(get_language() or "en"))
-    except (UnknownLocaleError, ValueError):
-        locale = Locale("en")
+    locale = babel_locale()
     pattern: NumberPattern = parse_pattern(locale.currency_formats["standard"].pattern)
     pattern.frac_prec = (0, 0)
     return pattern.apply(amount, locale, currency=currency, currency_digits=False)
+
+
+def babel_locale() -> Locale:
+    """Return Babel's locale for the active language."""
+    try:
+        return Locale.parse(to_locale(get_language() or "en"))
+    except (UnknownLocaleError, ValueError):
+        return Locale("en")

@@ -52,14 +52,15 @@ def _page(request: HttpRequest, template: str, queryset: PublishedQuerySet, slug
     return response
 
 
-def _sentenced(activists: Iterable[Activist]) -> list[tuple[Activist, ChargeUpdate]]:
-    """Return those whose newest step of some charge is a sentence to prison, with that step."""
-    found = {}
-    for activist in activists:
-        for charge in activist.charges.all():
-            if charge.newest and charge.newest.stage == ChargeUpdate.Stage.SENTENCED and not activist.remembered:
-                found.setdefault(activist, charge.newest)
-    return list(found.items())
+def _sentenced(activists: Iterable[Activist]) -> list[Activist]:
+    """Return those of whom some charge stands at a sentence to prison."""
+    sentenced = ChargeUpdate.Stage.SENTENCED
+    return [
+        activist
+        for activist in activists
+        if not activist.remembered
+        and any(charge.newest and charge.newest.stage == sentenced for charge in activist.charges.all())
+    ]
 
 
 @require_safe

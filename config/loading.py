@@ -24,13 +24,17 @@ from campaign.models import (
     Charge,
     ChargeUpdate,
     Claim,
+    Company,
     Demand,
     Document,
+    Labour,
     MessageOfSupport,
+    Share,
     Strike,
     TimelineEvent,
     Update,
 )
+from campaign.models import Source as SourceOfStrike
 from config.filling import ENGLISH, OTHER_LANGUAGES, Kind, Row, check_keys, country, did_you_mean, row_of, validate
 from config.folder import CampaignFolderError, Problem, Source, Table, described, read
 from donations import accounts, money, posting
@@ -39,14 +43,36 @@ from protests.models import Addressee, Letter, Picket, Target, TargetCountry
 from protests.tallying import tally
 
 CAMPAIGN = Kind(Campaign, ("contact_email",), translated=("name", "tagline", "notice"))
-STRIKE = Kind(Strike, ("began_on", "published_at"), translated=("title", "place", "summary"), body="story")
-DEMAND = Kind(Demand, translated=("text",), belongs_to="strike", known_by=("text",))
+STRIKE = Kind(
+    Strike,
+    ("began_on", "status", "published_at"),
+    translated=("title", "place", "summary", "outcome"),
+    body="story",
+)
+DEMAND = Kind(Demand, ("won_on",), translated=("text", "won_text"), belongs_to="strike", known_by=("text",))
 EVENT = Kind(
     TimelineEvent,
-    ("happened_on", "source"),
+    ("happened_on", "kind", "source"),
     translated=("date_text", "title", "text"),
     belongs_to="strike",
     known_by=("happened_on", "title"),
+)
+COMPANY = Kind(Company, ("name", "url"), translated=("role",), belongs_to="strike", known_by=("name",))
+SOURCE = Kind(
+    SourceOfStrike,
+    ("title", "author", "publisher", "published_on", "url"),
+    belongs_to="strike",
+    known_by=("title",),
+)
+LABOUR = Kind(
+    Labour,
+    ("amount", "currency", "source"),
+    translated=("title", "rest", "note"),
+    others=("share",),
+    belongs_to="strike",
+)
+SHARE = Kind(
+    Share, ("kind", "amount", "is_rounded"), translated=("label",), belongs_to="labour", known_by=("label",)
 )
 CLAIM = Kind(Claim, translated=("claim", "answer"), belongs_to="strike", known_by=("claim",))
 ACTIVIST = Kind(
@@ -104,9 +130,9 @@ PICKET = Kind(
 )
 LETTER = Kind(
     Letter,
-    ("reply_to", "published_at", "closed_at"),
+    ("reply_to", "published_at", "closed_at", "result"),
     refers=("strike",),
-    translated=("title", "introduction", "subject"),
+    translated=("title", "introduction", "subject", "outcome"),
     body="body",
     others=tuple(Addressee.Rule.values),
 )
@@ -139,7 +165,14 @@ TRANSACTION = Kind(
 # What a campaign's folder may hold, and each folder of a strike.
 FOLDERS = ("activists", "documents", "funds", "letters", "messages", "strikes", "updates")
 FILES = ("campaign.toml", "pickets.toml", "targets.toml")
-OF_A_STRIKE = {"claims.toml": ("claim", CLAIM), "demands.toml": ("demand", DEMAND), "timeline.toml": ("event", EVENT)}
+OF_A_STRIKE = {
+    "claims.toml": ("claim", CLAIM),
+    "companies.toml": ("company", COMPANY),
+    "demands.toml": ("demand", DEMAND),
+    "sources.toml": ("source", SOURCE),
+    "timeline.toml": ("event", EVENT),
+}
+OF_LABOUR = "labour.toml"
 # While a list is put into another order, its rows wait here, out of the way of the positions that others take.
 ASIDE = 20_000
 
@@ -316,8 +349,9 @@ class Loader:
             return
         names = self._names(folder)
         stories = [name for name in names if name.split(".")[0] == "story"]
-        for name in {*names} - {*stories, *OF_A_STRIKE}:
-            self._bad(f"{folder}/{name}", f"is no part of a strike{did_you_mean(name, ('story.md', *OF_A_STRIKE))}")
+        known = (*OF_A_STRIKE, OF_LABOUR)
+        for name in {*names} - {*stories, *known}:
+            self._bad(f"{folder}/{name}", f"is no part of a strike{did_you_mean(name, ('story.md', *known))}")
         found = self._translated(folder, stories)
         if "story.md" not in names:
             self._bad(f"{folder}/story.md", "is missing.")
@@ -326,6 +360,19 @@ class Loader:
             if name in names and (source := self._read(f"{folder}/{name}")):
                 check_keys(source.table, (key,))
                 self._children(kind, source.table, key, strike)
+        if OF_LABOUR in names and (source := self._read(f"{folder}/{OF_LABOUR}")):
+            self._labour(strike, source.table)
+
+    def _labour(self, strike: Row, table: Table) -> None:
+        stored = None if strike.is_new else Labour.objects.filter(strike=strike.instance).first()
+        labour = row_of(LABOUR, table, stored or Labour())
+        labour.refers["strike"] = strike
+        self.rows.append(labour)
+        self._children(SHARE, table, "share", labour)
+        amounts = [inner.data.get("amount") for inner in table.inners("share") or ()]
+        whole, shares = table.data.get("amount"), sum(amount for amount in amounts if isinstance(amount, int))
+        if isinstance(whole, int) and shares > whole:
+            table.report(f"is less than the shares make together, {shares}.", "amount")
 
     def _pages(self, folder: str, kind: Kind, then: Callable[[Row, Table], None] | None = None) -> None:
         """Plan the things of a folder of Markdown files; the name of a file is the slug."""
