@@ -71,9 +71,7 @@ LABOUR = Kind(
     others=("share",),
     belongs_to="strike",
 )
-SHARE = Kind(
-    Share, ("kind", "amount", "is_rounded"), translated=("label",), belongs_to="labour", known_by=("label",)
-)
+SHARE = Kind(Share, ("kind", "amount", "is_rounded"), translated=("label",), belongs_to="labour", known_by=("label",))
 CLAIM = Kind(Claim, translated=("claim", "answer"), belongs_to="strike", known_by=("claim",))
 ACTIVIST = Kind(
     Activist,

@@ -29,6 +29,27 @@ class StrikeFactory(DjangoModelFactory):
     published_at = LONG_AGO
 
 
+class LabourFactory(DjangoModelFactory):
+    """`LabourFactory(shares=[("wages", 1500), ...])` makes who gets how much, too."""
+
+    class Meta:
+        model = campaign.Labour
+        skip_postgeneration_save = True
+
+    strike = SubFactory(StrikeFactory)
+    currency = "EUR"
+    amount = 30000
+    title = "A month of one worker's labour"
+    rest = "For repairs"
+
+    @factory.post_generation
+    def shares(self, create, extracted, **kwargs):
+        for position, (kind, amount) in enumerate(extracted or (), start=1):
+            campaign.Share.objects.create(
+                labour=self, position=position, kind=kind, amount=amount, label=kind, is_rounded=kind == "profit"
+            )
+
+
 class ActivistFactory(DjangoModelFactory):
     class Meta:
         model = campaign.Activist

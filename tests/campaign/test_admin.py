@@ -13,6 +13,7 @@ from tests.factories import (
     ActivistFactory,
     ChargeFactory,
     DocumentFactory,
+    LabourFactory,
     MessageOfSupportFactory,
     OrganiserFactory,
     StrikeFactory,
@@ -20,7 +21,7 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-MODELS = ["strike", "activist", "charge", "update", "messageofsupport", "document"]
+MODELS = ["strike", "labour", "activist", "charge", "update", "messageofsupport", "document"]
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def one_of_each():
     activist = ActivistFactory()
     return {
         "strike": activist.strike,
+        "labour": LabourFactory(strike=activist.strike),
         "activist": activist,
         "charge": ChargeFactory(activist=activist, steps=[(date(2011, 6, 1), "charged")]),
         "update": UpdateFactory(strike=activist.strike),
@@ -181,11 +183,18 @@ def test_a_strike_is_written_with_its_demands_days_and_claims(desk):
         "slug": "dockers",
         "summary": "Since Monday.",
         **formset("demands", {"position": 1, "text": "Bread"}, {"position": 2, "text": "Roses"}),
-        **formset("events", {"happened_on": "2011-05-01", "date_text": "in May", "title": "It begins"}),
+        "status": "running",
+        **formset(
+            "events", {"happened_on": "2011-05-01", "date_text": "in May", "title": "It begins", "kind": "event"}
+        ),
         **formset("claims", {"position": 1, "claim": "Few.", "answer": "Many."}),
+        **formset("companies", {"position": 1, "name": "Docks", "url": "docks.example.org"}),
+        **formset("sources", {"position": 1, "title": "On the quay", "url": "https://example.org/quay"}),
     }
     saved(desk.post("/admin/campaign/strike/add/", data))
     strike = Strike.objects.get()
+    assert strike.companies.get().url == "https://docks.example.org"
+    assert strike.sources.get().title == "On the quay"
     assert [demand.text for demand in strike.demands.all()] == ["Bread", "Roses"]
     assert strike.events.get().in_words == "in May"
     assert strike.claims.get().answer == "Many."
@@ -363,7 +372,8 @@ def test_demands_can_be_put_in_another_order(desk):
         "demands", {"id": first.pk, "position": 2, "text": "Bread"}, {"id": second.pk, "position": 1, "text": "Roses"}
     )
     rows["demands-INITIAL_FORMS"] = 2
-    data = {"title": "T", "slug": "s", "summary": "S", **rows, **formset("events"), **formset("claims")}
+    others = formset("events") | formset("claims") | formset("companies") | formset("sources")
+    data = {"title": "T", "slug": "s", "summary": "S", "status": "running", **rows, **others}
     saved(desk.post(f"/admin/campaign/strike/{strike.pk}/change/", data))
     assert [demand.text for demand in strike.demands.all()] == ["Roses", "Bread"]
 

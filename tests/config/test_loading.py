@@ -67,6 +67,35 @@ happened_on = 2011-05-02
 date_text = "May 2011"
 title = "It begins"
 """,
+    "strikes/bakers/labour.toml": """\
+amount = 900
+currency = "EUR"
+title = "A night's work"
+[de]
+title = "Die Arbeit einer Nacht"
+
+[[share]]
+kind = "wages"
+amount = 300
+label = "The bakers"
+[share.de]
+label = "Die Bäcker"
+
+[[share]]
+amount = 500
+is_rounded = true
+label = "The miller"
+""",
+    "strikes/bakers/companies.toml": """\
+[[company]]
+name = "Ovens Ltd"
+url = "https://ovens.example.org"
+""",
+    "strikes/bakers/sources.toml": """\
+[[source]]
+title = "No bread"
+published_on = 2011-05-03
+""",
     "strikes/bakers/claims.toml": """\
 [[claim]]
 claim = "Nobody strikes"
@@ -247,7 +276,7 @@ def dump():
 
 def test_everything_in_the_folder_is_in_the_database(folder):
     report = folder.load()
-    assert report.total("created") == 28
+    assert report.total("created") == 33
     assert report.total("changed") == report.total("unchanged") == report.total("removed") == 0
     strike = Strike.objects.get(slug="bakers")
     assert (strike.title, strike.summary, strike.story) == ("The bakers' strike", "No bread today.", FILES_STORY)
@@ -255,6 +284,13 @@ def test_everything_in_the_folder_is_in_the_database(folder):
     assert [demand.text for demand in strike.demands.all()] == ["Sleep at night", "More pay"]
     assert [event.date_text for event in strike.events.all()] == ["May 2011"]
     assert [claim.answer for claim in strike.claims.all()] == ["There is no bread."]
+    shares = strike.labour.shares.all()
+    assert [(share.kind, share.amount, share.is_rounded) for share in shares] == [
+        ("wages", 300, False),
+        ("other", 500, True),
+    ]
+    assert strike.companies.get().url == "https://ovens.example.org"
+    assert strike.sources.get().published_on == date(2011, 5, 3)
     rosa = Activist.objects.get(slug="rosa")
     assert {alias.name for alias in rosa.aliases.all()} == {"Roza Example", "Роза"}
     assert rosa.charges.get().newest.stage == "charged"
@@ -293,7 +329,7 @@ def test_a_second_load_changes_nothing(folder):
     before = dump()
     report = folder.load()
     assert report.changed_nothing
-    assert report.total("unchanged") == 28
+    assert report.total("unchanged") == 33
     assert dump() == before
 
 
@@ -480,6 +516,30 @@ def test_a_gift_may_be_corrected_after_it_was_reversed(folder):
         ("campaign.toml", "[de]", "[de", "campaign.toml:5", "is not TOML"),
         ("campaign.toml", 'name = "Solidarity"', 'name = ""', "campaign.toml:1: name", "cannot be blank"),
         ("strikes/bakers/story.md", "2011-05-02", '"May"', "strikes/bakers/story.md:4: began_on", "a date such as"),
+        (
+            "strikes/bakers/story.md",
+            "began_on",
+            'status = "win"\nbegan_on',
+            "strikes/bakers/story.md:4: status",
+            "did you mean won?",
+        ),
+        ("strikes/bakers/labour.toml", "900", "799", "strikes/bakers/labour.toml:1: amount", "make together, 800"),
+        ("strikes/bakers/labour.toml", "900", "0", "strikes/bakers/labour.toml:1: amount", "greater than or equal"),
+        ("strikes/bakers/labour.toml", '"EUR"', '"euro"', "strikes/bakers/labour.toml:2: currency", "three capital"),
+        (
+            "strikes/bakers/labour.toml",
+            "amount = 500",
+            "amount = true",
+            "strikes/bakers/labour.toml:15: share[2].amount",
+            "found true",
+        ),
+        (
+            "strikes/bakers/companies.toml",
+            "https:",
+            "javascript:",
+            "strikes/bakers/companies.toml:3: company[1].url",
+            "URL",
+        ),
         ("strikes/bakers/story.md", "2011-05-02", "1011-05-02", "strikes/bakers/story.md:4: began_on", "a year from"),
         (
             "strikes/bakers/story.md",
@@ -803,7 +863,7 @@ def test_a_file_name_that_is_no_slug_is_refused(folder):
 def test_notes_for_people_and_editors_files_are_passed_over(folder):
     for name in ("README.md", ".gitignore", "updates/.first.md.swp", "updates/first.md~"):
         folder.write(name, "anything")
-    assert folder.load().total("created") == 28
+    assert folder.load().total("created") == 33
 
 
 def test_an_empty_folder_is_refused(tmp_path):

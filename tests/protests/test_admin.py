@@ -255,8 +255,10 @@ class TestLetters:
         assert list(Letter.objects.open()) == [other]
         asked = desk.post(url("letter"), {**form, "action": "reopen"})
         assert letter not in Letter.objects.open()
+        Letter.objects.filter(pk=letter.pk).update(result="lost")
         desk.post(url("letter"), {**form, "action": "reopen", "confirm": asked.context["fingerprint"]})
         assert set(Letter.objects.open()) == {letter, shut, other}
+        assert not Letter.objects.exclude(result="").exists()
 
 
 class TestSignatures:

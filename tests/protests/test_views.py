@@ -148,6 +148,23 @@ class TestReading:
         for name in ("Ann Oldest", "Ida Nilsen", "Hidden", "Unconfirmed One", "Gone"):
             assert name not in page
 
+    def test_a_closed_letter_says_what_came_of_it_and_an_open_one_does_not(self, client, letter):
+        letter.outcome = "She was **released**."
+        letter.save()
+        assert "released" not in client.get(letter.get_absolute_url()).text
+        Letter.objects.update(closed_at=timezone.now(), result="won")
+
+        for path in (letter.get_absolute_url(), "/letters/"):
+            text = client.get(path).text
+            assert "She was <strong>released</strong>." in text
+            assert ">Won</span>" in text
+
+    def test_a_paused_letter_can_be_signed_and_says_that_letters_wait(self, client, letter):
+        Letter.objects.update(paused_at=timezone.now())
+        text = client.get(letter.get_absolute_url()).text
+        assert "Letters wait at the moment" in text
+        assert 'id="sign-form"' in text
+
     def test_a_closed_letter_says_so_and_has_no_form(self, client, letter):
         Letter.objects.update(closed_at=timezone.now())
 
