@@ -21,7 +21,7 @@ OUT_OF_THE_WAY = 16_000
 
 
 class AmongNewNeighbours:
-    """A form's share in rows with positions: each is checked against its new neighbours, not against the stored ones."""
+    """A form's share: its row's position is checked against the new neighbours, not against the stored ones."""
 
     def _get_validation_exclusions(self) -> set[str]:
         return super()._get_validation_exclusions() | {"position"}  # type: ignore[misc]
