@@ -1,6 +1,6 @@
 """What tests are made of, in the same spirit as the demo: invented people under example.org."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import factory
 from django.contrib.auth import get_user_model
@@ -54,6 +54,16 @@ class ChargeFactory(DjangoModelFactory):
     def steps(self, create, extracted, **kwargs):
         for happened_on, stage in extracted or ():
             campaign.ChargeUpdate.objects.create(charge=self, happened_on=happened_on, stage=stage)
+
+
+class CustodyFactory(DjangoModelFactory):
+    """A time in custody; without `ended_on`, one that lasts to this day."""
+
+    class Meta:
+        model = campaign.Custody
+
+    activist = SubFactory(ActivistFactory)
+    began_on = date(2011, 8, 3)
 
 
 class MessageOfSupportFactory(DjangoModelFactory):
