@@ -1,5 +1,6 @@
 """The public pages that tell of the campaign, which leave no trace of the reader, and those of its subscribers."""
 
+from collections import Counter
 from typing import Any
 
 from django.core.exceptions import BadRequest
@@ -22,6 +23,7 @@ from campaign.models import (
     Document,
     MessageOfSupport,
     PublishedQuerySet,
+    Status,
     Strike,
     Subscriber,
     SubscriptionMail,
@@ -36,6 +38,11 @@ from privacy.tags import tag
 
 NEWEST = 5
 UPDATES_PER_PAGE = 20
+
+
+def _status(typed: str) -> str:
+    """Return the status of people that `typed` names, or "": which is as good as none."""
+    return typed if typed in Status.values else ""
 
 
 def _page(request: HttpRequest, template: str, queryset: PublishedQuerySet, slug: str, name: str) -> HttpResponse:
@@ -84,14 +91,17 @@ def strike(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
-@cacheable(unkept=("q",))
+@cacheable(unkept=("q",), status=_status)
 def activists(request: HttpRequest) -> HttpResponse:
-    query = request.GET.get("q", "").strip()
+    query, status = request.GET.get("q", "").strip(), _status(request.GET.get("status", ""))
     found = named(Activist.objects.published().with_charges(), query)
+    count = Counter(activist.status for activist in found)
     context = {
         "query": query,
-        "activists": [activist for activist in found if not activist.remembered],
-        "remembered": [activist for activist in found if activist.remembered],
+        "status": status and Status(status),
+        "statuses": [(each, count[each]) for each in Status if count[each] or each == status],
+        "activists": [activist for activist in found if not activist.remembered and status in {"", activist.status}],
+        "remembered": [activist for activist in found if activist.remembered and not status],
     }
     return render(request, "campaign/activists.html", context)
 

@@ -1,8 +1,9 @@
 from typing import Any
 
 from django import template
+from django.db.models import Q
 
-from campaign.models import Strike
+from campaign.models import Activist, Strike
 from protests.models import Letter
 
 register = template.Library()
@@ -13,3 +14,14 @@ def open_letters(context: dict[str, Any], strike: Strike | None = None) -> dict[
     """Show the letters that can be signed now: those of `strike`, or all."""
     letters = Letter.objects.open().with_signed().prefetch_related("translations")
     return {"letters": letters.filter(strike=strike) if strike else letters}
+
+
+@register.inclusion_tag("protests/letters_for.html", takes_context=True)
+def letters_for(context: dict[str, Any], activist: Activist) -> dict[str, Any]:
+    """Show the letters for one person that can be signed now; if there is none, those for all of their strike."""
+    theirs = Q(activist=activist)
+    if not activist.remembered:
+        theirs |= Q(activist=None, strike=activist.strike_id)
+    letters = Letter.objects.open().filter(theirs).with_signed().prefetch_related("translations")
+    own = [letter for letter in letters if letter.activist_id == activist.pk]
+    return {"activist": activist, "letters": own or letters, "own": own}
