@@ -125,7 +125,10 @@ class ActivistAdmin(PublishedAdmin):
     search_fields = ("translations__role", "translations__story")
     search_help_text = _("A name in any spelling or script, or words of the story.")
     fieldsets = (
-        (None, {"fields": ("name", "slug", "strike", "role", "demand", "story", "position", "published_at")}),
+        (
+            None,
+            {"fields": ("name", "slug", "strike", "role", "portrait", "demand", "story", "position", "published_at")},
+        ),
         (
             _("In memory"),
             {
@@ -137,6 +140,7 @@ class ActivistAdmin(PublishedAdmin):
             },
         ),
     )
+    raw_id_fields = ("portrait",)
     slug_from = "name"
     inlines = (AliasInline, CustodyInline, ChargeInline)
 

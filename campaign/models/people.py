@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from parler.models import TranslatableModel, TranslatedFields
 
+from campaign.models.pictures import Picture
 from campaign.models.published import Dated, OfStrikeQuerySet, published_at
 from campaign.models.strikes import Strike
 from privacy.registry import ALL
@@ -34,6 +35,7 @@ class ActivistQuerySet(OfStrikeQuerySet):
         """Prefetch what a page reads to say of each what they face, and since when they are locked up."""
         return self.prefetch_related(
             "translations",
+            "portrait__translations",
             "aliases",
             "charges__translations",
             "charges__updates__translations",
@@ -75,6 +77,15 @@ class Activist(TranslatableModel):
             blank=True,
             help_text=_('Shown instead of the dates: "summer 2011".'),
         ),
+    )
+    portrait = models.ForeignKey(
+        Picture,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("portrait"),
+        help_text=_("From “Pictures”, and shown once it is published there. Upright, with the face in the middle."),
     )
     position = models.PositiveSmallIntegerField(_("position"), default=0)
     published_at = published_at()

@@ -19,6 +19,7 @@ from tests.factories import (
     LetterFactory,
     MessageOfSupportFactory,
     OrganiserFactory,
+    PictureFactory,
     StrikeFactory,
     UpdateFactory,
 )
@@ -52,7 +53,7 @@ def with_everything(strike, number):
         Demand.objects.create(strike=strike, position=100 + strike.demands.count(), text=f"Demand {i}")
         Claim.objects.create(strike=strike, position=100 + strike.claims.count(), claim="Few.", answer="Many.")
         TimelineEvent.objects.create(strike=strike, happened_on=date(2011, 5, 1 + i), title="A day")
-        activist = ActivistFactory(strike=strike)
+        activist = ActivistFactory(strike=strike, portrait=PictureFactory())
         Alias.objects.create(activist=activist, name=f"Роза {i}")
         CustodyFactory(activist=activist)
         for stage in ("threatened", "charged"):
@@ -429,6 +430,52 @@ def test_a_memorial_shows_a_life_and_no_custody(client):
 def test_where_there_is_no_portrait_there_are_the_initials(client, name, letters):
     ActivistFactory(slug="x", name=name)
     assert re.findall(r"<text[^>]*>([^<]*)</text>", page(client, "/activists/x/")) == [letters]
+
+
+def test_a_portrait_is_shown_once_it_is_published_and_else_the_initials(client):
+    portrait = PictureFactory(alt="She speaks on the square.", credit="Union press")
+    activist = ActivistFactory(slug="rosa", portrait=portrait)
+    for path in ("/activists/", "/activists/rosa/"):
+        html = page(client, path)
+        assert 'alt="She speaks on the square."' in html
+        assert "<text" not in html
+    assert "Picture: Union press" in main(client, "/activists/rosa/")
+    portrait.published_at = None
+    portrait.save()
+    html = page(client, "/activists/rosa/")
+    assert "She speaks" not in html
+    assert "Union press" not in html
+    assert "<text" in html
+    portrait.delete()
+    activist.refresh_from_db()
+    assert activist.portrait is None
+
+
+def test_a_person_without_a_letter_has_those_of_the_strike_for_everybody(client):
+    strike = StrikeFactory()
+    rosa, clara = ActivistFactory(slug="rosa", strike=strike), ActivistFactory(slug="clara", strike=strike)
+    LetterFactory(strike=strike, title="For all of them")
+    LetterFactory(strike=strike, title="For Clara", activist=clara)
+    LetterFactory(strike=strike, title="Closed", activist=rosa, closed_at=timezone.now())
+    LetterFactory(strike=strike, title="Draft", activist=rosa, published_at=None)
+    LetterFactory(title="Of another strike")
+    text = main(client, "/activists/rosa/")
+    assert "What you can do now For all of them" in text
+    assert not re.search("Clara|Closed|Draft|another", text)
+    text = main(client, "/activists/clara/")
+    assert "Write for Rosa Example For Clara" in text
+    assert "For all of them" not in text
+    clara.remembered = True
+    clara.save()
+    assert "Write in their memory For Clara" in main(client, "/activists/clara/")
+    rosa.remembered = True
+    rosa.save()
+    assert "For all of them" not in main(client, "/activists/rosa/")
+
+
+def test_a_printed_page_tells_where_it_is_from(client, one_of_each):
+    for path in ("/activists/x/", "/updates/x/", "/documents/x/"):
+        assert f'<p class="printed-from">http://testserver{path}</p>' in page(client, path)
 
 
 def test_an_update_that_is_not_published_is_not_listed_with_a_person(client):
