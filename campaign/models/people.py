@@ -72,10 +72,10 @@ class Activist(TranslatableModel):
             _("what we demand"), blank=True, help_text=_("For this person: one or two sentences, or a list. Markdown.")
         ),
         died_text=models.CharField(
-            _("date of death in words"),
-            max_length=60,
+            _("death in words"),
+            max_length=100,
             blank=True,
-            help_text=_('Shown instead of the dates: "summer 2011".'),
+            help_text=_('Shown instead of the dates: "killed in August 2011".'),
         ),
     )
     portrait = models.ForeignKey(
