@@ -1,9 +1,27 @@
-"""Finding people by their name, however it is spelt."""
+"""Finding people by their name, however it is spelt and in whichever script."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
 from campaign.models import Activist
+
+# Cyrillic as it sounds in Latin letters, with those of Kazakh and Ukrainian; accents are gone before that. Then a few
+# Latin letters that are no accented ones to Unicode.
+LATIN = {
+    **str.maketrans("абвгдезиклмнопрстуфхыэєәғқңөұүһіґıłøđ", "abvgdeziklmnoprstufhieeagknouuhigilod"),
+    **str.maketrans({"ж": "zh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "sh", "ю": "iu", "я": "ia", "æ": "ae"}),
+    **str.maketrans("", "", "ъь"),
+}
+# What different transliterations write for the same sound, in this order: Yesenbeck is Esenbek, Dmitriy is Dmitri.
+SOUNDS = (
+    (re.compile("[yj]"), "i"),
+    (re.compile("ck|c(?!h)|q"), "k"),
+    (re.compile("kh|x"), "h"),
+    (re.compile("w"), "v"),
+    (re.compile("ie"), "e"),
+    (re.compile(r"(\w)\1+"), r"\1"),
+)
 
 
 def folded(text: str) -> str:
@@ -12,14 +30,24 @@ def folded(text: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
 
 
+def sound(text: str) -> str:
+    """Return roughly how `text` sounds, so that a name is found that was transliterated in another way."""
+    text = folded(text).translate(LATIN)
+    for spelling, letters in SOUNDS:
+        text = spelling.sub(letters, text)
+    return text
+
+
 def named(activists: Iterable[Activist], query: str) -> list[Activist]:
     """Return those of whom one spelling holds every word of `query`. Reads the prefetched aliases."""
-    words = folded(query).split()
+    words = sound(query).split()
+    if query.strip() and not words:  # a sign that has no sound finds nobody, rather than all
+        return []
     return [
         activist
         for activist in activists
         if any(
             all(word in spelling for word in words)
-            for spelling in map(folded, [activist.name, *(alias.name for alias in activist.aliases.all())])
+            for spelling in map(sound, [activist.name, *(alias.name for alias in activist.aliases.all())])
         )
     ]

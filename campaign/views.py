@@ -1,19 +1,20 @@
 """The public pages that tell of the campaign, which leave no trace of the reader, and those of its subscribers."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
 from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
-from campaign import keeping, subscribing
+from campaign import keeping, picturing, subscribing
 from campaign.cacheable import cacheable, page_number
 from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless, from_anywhere
 from campaign.forms import ChoicesForm, SubscribeForm
@@ -23,13 +24,15 @@ from campaign.models import (
     ChargeUpdate,
     Document,
     MessageOfSupport,
+    Picture,
     PublishedQuerySet,
+    Status,
     Strike,
     Subscriber,
     SubscriptionMail,
     Update,
 )
-from campaign.previewing import is_preview
+from campaign.previewing import is_preview, may_look
 from campaign.searching import named
 from limits.asking import proof_page
 from limits.judging import sender
@@ -38,6 +41,11 @@ from privacy.tags import tag
 
 NEWEST = 5
 UPDATES_PER_PAGE = 20
+
+
+def _status(typed: str) -> str:
+    """Return the status of people that `typed` names, or "": which is as good as none."""
+    return typed if typed in Status.values else ""
 
 
 def _page(request: HttpRequest, template: str, queryset: PublishedQuerySet, slug: str, name: str) -> HttpResponse:
@@ -107,14 +115,17 @@ def strike(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
-@cacheable(unkept=("q",))
+@cacheable(unkept=("q",), status=_status)
 def activists(request: HttpRequest) -> HttpResponse:
-    query = request.GET.get("q", "").strip()
+    query, status = request.GET.get("q", "").strip(), _status(request.GET.get("status", ""))
     found = named(Activist.objects.published().with_charges(), query)
+    count = Counter(activist.status for activist in found)
     context = {
         "query": query,
-        "activists": [activist for activist in found if not activist.remembered],
-        "remembered": [activist for activist in found if activist.remembered],
+        "status": status and Status(status),
+        "statuses": [(each, count[each]) for each in Status if count[each] or each == status],
+        "activists": [activist for activist in found if not activist.remembered and status in {"", activist.status}],
+        "remembered": [activist for activist in found if activist.remembered and not status],
     }
     return render(request, "campaign/activists.html", context)
 
@@ -171,6 +182,26 @@ def document(request: HttpRequest, slug: str) -> HttpResponse:
 @cacheable()
 def privacy(request: HttpRequest) -> HttpResponse:
     return render(request, "campaign/privacy.html", {"kept": keeping.kept()})
+
+
+@require_safe
+def media(request: HttpRequest, name: str) -> HttpResponseBase:
+    """Hand out a picture's file, for ever the same. One that is not published only organisers get."""
+    found = picturing.find(name)
+    if found is None:
+        raise Http404
+    row, path = found
+    is_public = row.is_published
+    if not (is_public or may_look(request, Picture)):
+        raise Http404
+    response = FileResponse(path.open("rb"), content_type="image/jpeg")
+    if is_public:
+        patch_cache_control(response, public=True, max_age=365 * 24 * 3600, immutable=True)
+    else:
+        patch_cache_control(response, private=True, no_store=True)
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 @cookieless

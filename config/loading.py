@@ -25,6 +25,7 @@ from campaign.models import (
     ChargeUpdate,
     Claim,
     Company,
+    Custody,
     Demand,
     Document,
     Labour,
@@ -75,11 +76,11 @@ SHARE = Kind(Share, ("kind", "amount", "is_rounded"), translated=("label",), bel
 CLAIM = Kind(Claim, translated=("claim", "answer"), belongs_to="strike", known_by=("claim",))
 ACTIVIST = Kind(
     Activist,
-    ("name", "remembered", "position", "published_at"),
+    ("name", "remembered", "born_on", "died_on", "position", "published_at"),
     refers=("strike",),
-    translated=("role",),
+    translated=("role", "demand", "died_text"),
     body="story",
-    others=("aliases", "charge"),
+    others=("aliases", "charge", "custody"),
 )
 ALIAS = Kind(Alias, belongs_to="activist", known_by=("name",))
 CHARGE = Kind(
@@ -96,6 +97,13 @@ STEP = Kind(
     translated=("date_text", "text"),
     belongs_to="charge",
     known_by=("happened_on", "stage"),
+)
+CUSTODY = Kind(
+    Custody,
+    ("began_on", "ended_on", "known_until", "exact", "source"),
+    translated=("date_text", "place"),
+    belongs_to="activist",
+    known_by=("began_on",),
 )
 UPDATE = Kind(
     Update,
@@ -129,7 +137,7 @@ PICKET = Kind(
 LETTER = Kind(
     Letter,
     ("reply_to", "published_at", "closed_at", "result"),
-    refers=("strike",),
+    refers=("strike", "activist"),
     translated=("title", "introduction", "subject", "outcome"),
     body="body",
     others=tuple(Addressee.Rule.values),
@@ -423,6 +431,22 @@ class Loader:
                 validate(row.instance, table, {"name": ("aliases", index)})
             self._drop(ALIAS, names)
         self._children(CHARGE, table, "charge", activist)
+        self._children(CUSTODY, table, "custody", activist)
+        self._times_in_custody(activist, table)
+        if activist.instance.remembered:
+            for key in ("charge", "custody"):
+                if table.data.get(key):
+                    table.report("expects none: this person is remembered, and a memory is no case.", key)
+
+    def _times_in_custody(self, activist: Row, table: Table) -> None:
+        """Look at what the model cannot see before its rows are written: a person is in custody once at a time."""
+        times = [row for row in self.rows if row.kind is CUSTODY and row.refers["activist"] is activist]
+        still_held = [row for row in times if row.instance.ended_on is None]
+        for row in still_held[1:]:
+            message = "has no ended_on, as another one before it: a person is in custody once at a time."
+            table.report(message, "custody", times.index(row))
+        # The database holds the same: what has ended is written first.
+        self.rows = [row for row in self.rows if row not in still_held] + still_held
 
     def _update(self, update: Row, table: Table) -> None:
         if "activists" in table.data:

@@ -207,6 +207,7 @@ class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
         "title",
         "slug",
         "strike",
+        "activist",
         "introduction",
         "subject",
         "body",

@@ -18,7 +18,7 @@ from django.utils.translation import pgettext_lazy
 from parler.managers import TranslatableQuerySet
 from parler.models import TranslatableModel, TranslatedFields
 
-from campaign.models import OfStrikeQuerySet, Strike, published_at
+from campaign.models import Activist, OfStrikeQuerySet, Strike, published_at
 from limits.models import Why
 from outbox.models import WAITING, LinkMailQuerySet, OutgoingMail, OutgoingMailQuerySet, State
 from privacy.fields import EncryptedTextField, TagField
@@ -93,6 +93,15 @@ class Letter(TranslatableModel):
 
     slug = models.SlugField(_("address of the page"), unique=True)
     strike = models.ForeignKey(Strike, models.PROTECT, related_name="letters", verbose_name=_("strike"))
+    activist = models.ForeignKey(
+        Activist,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="letters",
+        verbose_name=_("for"),
+        help_text=_("If the letter is about one person: their page shows it."),
+    )
     translations = TranslatedFields(
         title=models.CharField(_("title"), max_length=200),
         introduction=models.TextField(_("introduction"), blank=True, help_text=_("Markdown, shown above the letter.")),

@@ -1,6 +1,6 @@
 """What tests are made of, in the same spirit as the demo: invented people under example.org."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import factory
 from django.contrib.auth import get_user_model
@@ -77,6 +77,16 @@ class ChargeFactory(DjangoModelFactory):
             campaign.ChargeUpdate.objects.create(charge=self, happened_on=happened_on, stage=stage)
 
 
+class CustodyFactory(DjangoModelFactory):
+    """A time in custody; without `ended_on`, one that lasts to this day."""
+
+    class Meta:
+        model = campaign.Custody
+
+    activist = SubFactory(ActivistFactory)
+    began_on = date(2011, 8, 3)
+
+
 class MessageOfSupportFactory(DjangoModelFactory):
     class Meta:
         model = campaign.MessageOfSupport
@@ -97,6 +107,18 @@ class DocumentFactory(DjangoModelFactory):
     kind = campaign.Document.Kind.MOTION
     title = "A motion for your branch"
     body = "This branch *resolves*."
+    published_at = LONG_AGO
+
+
+class PictureFactory(DjangoModelFactory):
+    """A row without its files: campaign.picturing.take() makes both."""
+
+    class Meta:
+        model = campaign.Picture
+
+    sha256 = Sequence("{:064x}".format)
+    width, height = 1200, 600
+    alt = "Workers on the square"
     published_at = LONG_AGO
 
 

@@ -1,6 +1,6 @@
 """The organisers' desk for the story, and for who reads it by e-mail."""
 
-from campaign.admin import mailings, story, subscribers
+from campaign.admin import mailings, pictures, story, subscribers
 from campaign.admin.published import PublishedAdmin, SafeAddresses, StateFilter, StrikeFilter
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "StateFilter",
     "StrikeFilter",
     "mailings",
+    "pictures",
     "story",
     "subscribers",
 ]

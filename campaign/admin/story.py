@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet, URLField
+from django.db.models import Q, QuerySet, URLField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import translation
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from parler.admin import TranslatableAdmin, TranslatableStackedInline, TranslatableTabularInline
 
 from campaign.admin.published import PublishedAdmin, SafeAddresses, StateFilter, StrikeFilter
@@ -21,6 +22,7 @@ from campaign.models import (
     ChargeUpdate,
     Claim,
     Company,
+    Custody,
     Demand,
     Document,
     Labour,
@@ -32,6 +34,7 @@ from campaign.models import (
     TimelineEvent,
     Update,
 )
+from campaign.searching import named
 
 
 @admin.register(Campaign)
@@ -153,7 +156,14 @@ class AliasInline(admin.TabularInline):
     extra = 1
 
 
-class ChargeInline(TranslatableTabularInline):
+class OfACase:
+    """Rows of which a memory of the dead gets no new ones."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_add_permission(request, obj) and not (obj and obj.remembered)  # type: ignore[misc]
+
+
+class ChargeInline(OfACase, TranslatableTabularInline):
     """The charges in short; what happened to each is on its own page."""
 
     model = Charge
@@ -162,15 +172,70 @@ class ChargeInline(TranslatableTabularInline):
     show_change_link = True
 
 
+class CustodyInline(OfACase, TranslatableStackedInline):
+    model = Custody
+    fields = ("began_on", "ended_on", "known_until", "exact", "date_text", "place", "source")
+    extra = 0
+
+
+class InCustodyFilter(admin.SimpleListFilter):
+    title = _("in custody now")
+    parameter_name = "in_custody"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("Yes"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.in_custody() if self.value() == "yes" else queryset
+
+
 @admin.register(Activist)
 class ActivistAdmin(PublishedAdmin):
     ordering = ("position", "name")
-    list_display = ("name", "role", "strike", "remembered", "state", "language_column")
-    list_filter = (StateFilter, "remembered", StrikeFilter)
-    search_fields = ("name", "aliases__name", "translations__role", "translations__story")
-    fields = ("name", "slug", "strike", "remembered", "role", "story", "position", "published_at")
+    list_display = ("name", "role", "status_now", "strike", "remembered", "state", "language_column")
+    list_filter = (StateFilter, InCustodyFilter, "remembered", StrikeFilter)
+    # The search finds names in any spelling, as readers do; these are what it looks through besides.
+    search_fields = ("translations__role", "translations__story")
+    search_help_text = _("A name in any spelling or script, or words of the story.")
+    fieldsets = (
+        (
+            None,
+            {"fields": ("name", "slug", "strike", "role", "portrait", "demand", "story", "position", "published_at")},
+        ),
+        (
+            _("In memory"),
+            {
+                "fields": ("remembered", "born_on", "died_on", "died_text"),
+                "description": _(
+                    "For somebody who is dead. Their page is a memorial: charges and custody are not shown, and no new "
+                    "ones can be added. What is there already stays here."
+                ),
+            },
+        ),
+    )
+    raw_id_fields = ("portrait",)
     slug_from = "name"
-    inlines = (AliasInline, ChargeInline)
+    inlines = (AliasInline, CustodyInline, ChargeInline)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        queryset: Any = super().get_queryset(request)
+        return queryset.with_charges()
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        if not search_term.strip():
+            return found, may_repeat
+        names = [activist.pk for activist in named(queryset, search_term)]
+        return queryset.filter(Q(pk__in=names) | Q(pk__in=found.order_by().values("pk"))), False
+
+    @admin.display(description=_("now"))
+    def status_now(self, activist: Activist) -> str:
+        if not activist.status:
+            return "-"
+        days = activist.days_in_custody if activist.custody else 0
+        return (
+            f"{activist.status.label}, {ngettext('%d day', '%d days', days) % days}" if days else activist.status.label
+        )
 
 
 class ChargeUpdateInline(TranslatableStackedInline):

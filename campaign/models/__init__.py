@@ -3,7 +3,8 @@
 from campaign.models.campaign import Campaign, Edition
 from campaign.models.documents import Document
 from campaign.models.news import Update, slug_is_free
-from campaign.models.people import Activist, ActivistQuerySet, Alias, Charge, ChargeUpdate
+from campaign.models.people import Activist, ActivistQuerySet, Alias, Charge, ChargeUpdate, Custody, Status
+from campaign.models.pictures import Picture
 from campaign.models.published import OfStrikeQuerySet, PublishedQuerySet, published_at
 from campaign.models.strikes import (
     Claim,
@@ -41,6 +42,7 @@ __all__ = [
     "ChargeUpdate",
     "Claim",
     "Company",
+    "Custody",
     "Demand",
     "Document",
     "Edition",
@@ -51,9 +53,11 @@ __all__ = [
     "MailingTrial",
     "MessageOfSupport",
     "OfStrikeQuerySet",
+    "Picture",
     "PublishedQuerySet",
     "Share",
     "Source",
+    "Status",
     "Strike",
     "Subscriber",
     "SubscriberQuerySet",

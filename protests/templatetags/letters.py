@@ -1,9 +1,9 @@
 from typing import Any
 
 from django import template
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
-from campaign.models import Strike
+from campaign.models import Activist, Strike
 from protests.models import Letter, Tally
 
 register = template.Library()
@@ -29,3 +29,14 @@ def signed_in_all(strike: Strike | None = None) -> int:
     tallies = Tally.objects.filter(letter__in=Letter.objects.published())
     tallies = tallies.filter(letter__strike=strike) if strike else tallies
     return tallies.aggregate(signed=Sum("signed", default=0))["signed"]
+
+
+@register.inclusion_tag("protests/letters_for.html", takes_context=True)
+def letters_for(context: dict[str, Any], activist: Activist) -> dict[str, Any]:
+    """Show the letters for one person that can be signed now; if there is none, those for all of their strike."""
+    theirs = Q(activist=activist)
+    if not activist.remembered:
+        theirs |= Q(activist=None, strike=activist.strike_id)
+    letters = Letter.objects.open().filter(theirs).with_signed().prefetch_related("translations")
+    own = [letter for letter in letters if letter.activist_id == activist.pk]
+    return {"activist": activist, "letters": own or letters, "own": own}

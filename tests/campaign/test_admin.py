@@ -208,6 +208,7 @@ def test_an_activist_is_written_with_spellings_and_charges_that_lead_to_their_hi
         "position": 0,
         **formset("aliases", {"name": "Роза"}),
         **formset("charges", {"position": 0, "title": "Disobedience"}),
+        **formset("custodies", {"began_on": "2011-08-03", "exact": "on", "place": "Aktau"}),
     }
     saved(desk.post("/admin/campaign/activist/add/", data))
     activist = Activist.objects.get()
@@ -223,6 +224,47 @@ def test_an_activist_is_written_with_spellings_and_charges_that_lead_to_their_hi
     saved(desk.post(address, data))
     assert Charge.objects.get().newest.stage == "sentenced"
     assert "sentenced to prison" in desk.get("/admin/campaign/charge/").text
+    assert re.search(r"in prison, \d+ days", desk.get("/admin/campaign/activist/?in_custody=yes").text)
+
+
+def test_the_desk_finds_an_activist_in_any_spelling_and_by_words_of_the_story(desk):
+    ActivistFactory(name="Esenbek Example", story="Called in for questioning.")
+    ActivistFactory(name="Clara Example")
+    for words in ("есенбек", "Yesenbeck", "questioning"):
+        text = desk.get("/admin/campaign/activist/", {"q": words}).text
+        assert "Esenbek" in text
+        assert "Clara" not in text
+
+
+def test_a_memory_gets_no_charge_from_the_desk_and_keeps_those_there_were(desk):
+    charge = ChargeFactory(title="Disobedience")
+    activist = charge.activist
+    Activist.objects.filter(pk=activist.pk).update(remembered=True)
+    page = desk.get(f"/admin/campaign/activist/{activist.pk}/change/").text
+    assert "Disobedience" in page
+    assert "a memorial: charges and custody are not shown" in page
+    data = {
+        "name": activist.name,
+        "slug": activist.slug,
+        "strike": activist.strike.pk,
+        "remembered": "on",
+        "position": 0,
+        "published_at_0": "2011-09-01",
+        "published_at_1": "12:00",
+        **formset("aliases"),
+        **formset("charges", {"position": 0, "title": "Another"}),
+        **formset("custodies", {"began_on": "2011-08-03"}),
+    }
+    assert (
+        desk.post(
+            "/admin/campaign/charge/add/",
+            {"activist": activist.pk, "title": "Another", "position": 0, **formset("updates")},
+        ).status_code
+        == 200
+    )
+    desk.post(f"/admin/campaign/activist/{activist.pk}/change/", data)
+    assert [str(charge) for charge in activist.charges.all()] == ["Disobedience"]
+    assert not activist.custodies.exists()
 
 
 @pytest.mark.parametrize(

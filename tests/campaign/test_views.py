@@ -14,9 +14,12 @@ from privacy.registry import rules
 from tests.factories import (
     ActivistFactory,
     ChargeFactory,
+    CustodyFactory,
     DocumentFactory,
+    LetterFactory,
     MessageOfSupportFactory,
     OrganiserFactory,
+    PictureFactory,
     StrikeFactory,
     UpdateFactory,
 )
@@ -56,8 +59,9 @@ def with_everything(strike, number):
             strike=strike, position=100 + strike.sources.count(), title=f"Article {strike.sources.count()}"
         )
         TimelineEvent.objects.create(strike=strike, happened_on=date(2011, 5, 1 + i), title="A day")
-        activist = ActivistFactory(strike=strike)
+        activist = ActivistFactory(strike=strike, portrait=PictureFactory())
         Alias.objects.create(activist=activist, name=f"Роза {i}")
+        CustodyFactory(activist=activist)
         for stage in ("threatened", "charged"):
             ChargeFactory(activist=activist, steps=[(date(2011, 6, 1), stage), (date(2011, 7, 1), "on_trial")])
         UpdateFactory(strike=strike).activists.add(activist)
@@ -270,6 +274,14 @@ def people():
         ("ÉVA", "Éva Ťažká"),
         ("şükrü", "Şükrü IŞIK"),
         ("  clara ", "Clara Remembered"),
+        # In scripts and transliterations that nobody has written down.
+        ("Есенбекъ", "Yesenbek Zhanayev"),
+        ("ієсенбек", "Yesenbek Zhanayev"),
+        ("yessenbeck", "Yesenbek Zhanayev"),
+        ("zhanaev", "Yesenbek Zhanayev"),
+        ("Эва", "Éva Ťažká"),
+        ("клара", "Clara Remembered"),
+        ("есенбек zhanayev", "Yesenbek Zhanayev"),
     ],
 )
 def test_search_finds_any_spelling_in_any_script_and_case(client, people, query, found):
@@ -278,8 +290,40 @@ def test_search_finds_any_spelling_in_any_script_and_case(client, people, query,
     assert names == [found]
 
 
-def test_words_of_two_spellings_do_not_add_up_to_a_name(client, people):
-    assert client.get("/activists/", {"q": "есенбек zhanayev"}).context["activists"] == []
+def test_words_of_two_people_do_not_add_up_to_a_name(client, people):
+    assert client.get("/activists/", {"q": "esen eva"}).context["activists"] == []
+
+
+@pytest.mark.parametrize("query", ["ь", "'", "̈"])
+def test_a_sign_without_a_sound_finds_nobody(client, people, query):
+    response = client.get("/activists/", {"q": query})
+    assert (response.context["activists"], response.context["remembered"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("Esenbek Ukteshbayev", "Yesenbeck"),
+        ("Esenbek Ukteshbayev", "Есенбек Уктешбаев"),
+        ("Esenbek Ukteshbayev", "ЕСЕН"),
+        ("Наталья Соколова", "Natalia Sokolova"),
+        ("Наталья Соколова", "nataliya"),
+        ("Natalya Sokolova", "Наталія"),
+        ("Дмитрий Тихонов", "Dmitri Tikhonov"),
+        ("Dmitry Tikhonov", "Dmitriy Tihonov"),
+        ("Жанна Байтелова", "Zhanna Baitelova"),
+        ("Айнұр Құрманов", "Ainur Kurmanov"),
+        ("Пётр", "Petr"),
+        ("Пётр", "Петр"),
+        ("Łukasz Żółty", "lukasz zolty"),
+        ("محمد علي", "محمد"),
+        ("王小明", "小明"),
+    ],
+)
+def test_search_finds_a_name_that_was_transliterated_in_another_way(client, name, query):
+    ActivistFactory(name=name)
+    ActivistFactory(name="Clara Example")
+    assert [activist.name for activist in client.get("/activists/", {"q": query}).context["activists"]] == [name]
 
 
 def test_search_that_finds_nobody_says_so_and_keeps_what_was_typed(client, people):
@@ -295,7 +339,9 @@ def test_search_does_not_find_drafts(client):
 
 def test_the_dead_are_remembered_apart(client, people):
     text = main(client, "/activists/")
-    assert text.index("In danger") < text.index("Yesenbek") < text.index("In memory") < text.index("Clara Remembered")
+    assert (
+        text.index("The persecuted") < text.index("Yesenbek") < text.index("In memory") < text.index("Clara Remembered")
+    )
 
 
 def test_an_activist_page_shows_each_charge_with_its_state_and_history(client):
@@ -324,6 +370,119 @@ def test_a_person_who_is_remembered_is_no_case(client):
     text = main(client, "/activists/clara/")
     assert "In memory" in text
     assert not re.search(r"case|charge|accus|danger|Seizure", text, re.IGNORECASE)
+
+
+def test_activists_are_listed_by_what_happens_to_them_now(client):
+    CustodyFactory(activist__name="Held Example")
+    ChargeFactory(activist__name="Charged Example", steps=[(date(2011, 6, 1), "on_trial")])
+    ActivistFactory(name="Clara Remembered", remembered=True)
+    text = main(client, "/activists/")
+    assert "everybody under arrest (1) charged (1)" in text
+    assert "threatened" not in text
+    text = main(client, "/activists/?status=charged")
+    assert "Charged Example" in text
+    assert "Held" not in text
+    assert "Clara" not in text
+    assert "We know of nobody" in main(client, "/activists/?status=in_prison")
+    assert "Held Example" in main(client, "/activists/?status=nonsense")
+
+
+def test_a_status_and_a_name_are_looked_for_together(client):
+    CustodyFactory(activist__name="Held Example")
+    CustodyFactory(activist__name="Held Too")
+    ChargeFactory(activist__name="Free Example", steps=[(date(2011, 6, 1), "dropped")])
+    response = client.get("/activists/", {"status": "under_arrest", "q": "example"})
+    assert [activist.name for activist in response.context["activists"]] == ["Held Example"]
+    assert 'href="?status=free&amp;q=example"' in response.text
+
+
+def test_an_activist_page_counts_the_days_in_custody_and_says_what_is_demanded(client):
+    activist = ActivistFactory(slug="rosa", name="Rosa Example", demand="**Release** her.")
+    first = CustodyFactory(activist=activist, began_on=date(2011, 6, 1), ended_on=date(2011, 6, 7), place="Aktau")
+    ChargeFactory(activist=activist, steps=[(date(2011, 8, 24), "sentenced")])
+    with time_machine.travel("2011-09-01T12:00Z", tick=False):
+        assert "7 days, the first and the last one counted 1 June 2011 – 7 June 2011 · Aktau" in main(
+            client, "/activists/rosa/"
+        )
+        CustodyFactory(activist=activist, began_on=date(2011, 8, 3), exact=False, known_until=date(2011, 8, 24))
+        text = main(client, "/activists/rosa/")
+    assert "What we demand Release her." in text
+    assert "in prison at least 29 days in custody by 24 August 2011, the last that we know" in text
+    assert "29 days at least, as far as we know" in text
+    assert "Last heard of on 24 August 2011. Days after that are not counted." in text
+    first.create_translation("de", date_text="Anfang Juni 2011")
+    assert "Anfang Juni 2011 · Aktau" not in main(client, "/activists/rosa/")
+
+
+def test_a_memorial_shows_a_life_and_no_custody(client):
+    activist = ActivistFactory(
+        slug="clara", remembered=True, born_on=date(1993, 2, 1), died_on=date(2011, 8, 20), demand="The truth."
+    )
+    CustodyFactory(activist=activist)
+    text = main(client, "/activists/clara/")
+    assert "1 February 1993 – 20 August 2011" in text
+    assert "What we demand in their memory The truth." in text
+    assert "custody" not in text.lower()
+    activist.died_text = "in the summer of 2011"
+    activist.save()
+    text = main(client, "/activists/clara/")
+    assert "in the summer of 2011" in text
+    assert "1993" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [("Rosa Example", "RE"), ("роза де ла пример", "РП"), ("Rosa", "R"), ("‘Rosa’ O'Neil", "RO"), ("42", "")],
+)
+def test_where_there_is_no_portrait_there_are_the_initials(client, name, letters):
+    ActivistFactory(slug="x", name=name)
+    assert re.findall(r"<text[^>]*>([^<]*)</text>", page(client, "/activists/x/")) == [letters]
+
+
+def test_a_portrait_is_shown_once_it_is_published_and_else_the_initials(client):
+    portrait = PictureFactory(alt="She speaks on the square.", credit="Union press")
+    activist = ActivistFactory(slug="rosa", portrait=portrait)
+    for path in ("/activists/", "/activists/rosa/"):
+        html = page(client, path)
+        assert 'alt="She speaks on the square."' in html
+        assert "<text" not in html
+    assert "Picture: Union press" in main(client, "/activists/rosa/")
+    portrait.published_at = None
+    portrait.save()
+    html = page(client, "/activists/rosa/")
+    assert "She speaks" not in html
+    assert "Union press" not in html
+    assert "<text" in html
+    portrait.delete()
+    activist.refresh_from_db()
+    assert activist.portrait is None
+
+
+def test_a_person_without_a_letter_has_those_of_the_strike_for_everybody(client):
+    strike = StrikeFactory()
+    rosa, clara = ActivistFactory(slug="rosa", strike=strike), ActivistFactory(slug="clara", strike=strike)
+    LetterFactory(strike=strike, title="For all of them")
+    LetterFactory(strike=strike, title="For Clara", activist=clara)
+    LetterFactory(strike=strike, title="Closed", activist=rosa, closed_at=timezone.now())
+    LetterFactory(strike=strike, title="Draft", activist=rosa, published_at=None)
+    LetterFactory(title="Of another strike")
+    text = main(client, "/activists/rosa/")
+    assert "What you can do now For all of them" in text
+    assert not re.search("Clara|Closed|Draft|another", text)
+    text = main(client, "/activists/clara/")
+    assert "Write for Rosa Example For Clara" in text
+    assert "For all of them" not in text
+    clara.remembered = True
+    clara.save()
+    assert "Write in their memory For Clara" in main(client, "/activists/clara/")
+    rosa.remembered = True
+    rosa.save()
+    assert "For all of them" not in main(client, "/activists/rosa/")
+
+
+def test_a_printed_page_tells_where_it_is_from(client, one_of_each):
+    for path in ("/activists/x/", "/updates/x/", "/documents/x/"):
+        assert f'<p class="printed-from">http://testserver{path}</p>' in page(client, path)
 
 
 def test_an_update_that_is_not_published_is_not_listed_with_a_person(client):
@@ -399,6 +558,7 @@ PATHS = [
     "/strikes/x/",
     "/activists/",
     "/activists/?q=rosa",
+    "/activists/?status=under_arrest",
     "/activists/x/",
     "/updates/",
     "/updates/x/",
@@ -484,12 +644,16 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
     activist, update = one_of_each.activists.get(slug="x"), one_of_each.news.get(slug="x")
     ChargeFactory(activist=activist, steps=[(date(2011, 6, 1), "charged")])
     Alias.objects.create(activist=activist, name="Роза")
+    CustodyFactory(activist=activist)
+    LetterFactory(activist=activist, strike=one_of_each)
     with CaptureQueriesContext(connection) as few:
         page(client, language + path)
     with_everything(one_of_each, 3)
     for number in range(3):
         ChargeFactory(activist=activist, steps=[(date(2011, 6, 1), "charged"), (date(2011, 7, 1), "on_trial")])
         Alias.objects.create(activist=activist, name=f"Роза {number}")
+        CustodyFactory(activist=activist, began_on=date(2011, 6, 1 + number), ended_on=date(2011, 6, 7))
+        LetterFactory(activist=activist, strike=one_of_each)
         other = ActivistFactory(strike=one_of_each)
         ChargeFactory(activist=other, steps=[(date(2011, 6, 1), "charged")])
         update.activists.add(other)

@@ -423,6 +423,71 @@ def test_a_removed_charge_takes_its_history_along_and_says_so(folder):
     assert not ChargeUpdate.objects.exists()
 
 
+CUSTODY = """
+[[custody]]
+began_on = 2011-06-08
+date_text = "early June 2011"
+[custody.de]
+date_text = "Anfang Juni 2011"
+
+[[custody]]
+began_on = 2011-05-04
+ended_on = 2011-05-10
+exact = false
+place = "Aktau"
+"""
+
+
+def test_times_in_custody_are_loaded_whichever_is_written_first(folder):
+    folder.edit("activists/rosa.md", "+++\n\nShe", f"{CUSTODY}+++\n\nShe")
+    folder.load()
+    rosa = Activist.objects.get(slug="rosa")
+    first = rosa.custodies.first()
+    assert (first.days, first.place, first.exact) == (7, "Aktau", False)
+    assert rosa.custody.in_words == "early June 2011"
+    assert folder.load().changed_nothing
+    # The first one ended on a day, and the other one did not: the database takes no two open ones, not for a moment.
+    folder.edit("activists/rosa.md", "began_on = 2011-06-08\n", "began_on = 2011-06-08\nended_on = 2011-06-09\n")
+    folder.edit("activists/rosa.md", "ended_on = 2011-05-10\n", 'ended_on = ""\n')
+    folder.load()
+    assert rosa.custodies.get(ended_on=None).began_on == date(2011, 5, 4)
+    folder.edit(
+        "activists/rosa.md", 'role = "baker"\n', 'role = "baker"\nborn_on = 1990-01-02\ndemand = "Let her go."\n'
+    )
+    folder.load()
+    rosa = Activist.objects.get(slug="rosa")
+    assert (rosa.born_on, rosa.demand) == (date(1990, 1, 2), "Let her go.")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("ended_on = 2011-05-10", 'ended_on = ""', "custody[2]: has no ended_on"),
+        ("ended_on = 2011-05-10", "ended_on = 2011-05-01", "custody[2].ended_on: This is before the first day"),
+        ("2011-06-08", "2199-06-08", "custody[1].began_on: This day is still to come"),
+        ("ended_on", "known_until = 2011-05-09\nended_on", "custody[2].known_until: Leave this empty"),
+        ('role = "baker"', 'role = "baker"\nremembered = true', "custody: expects none: this person is remembered"),
+        ('role = "baker"', 'role = "baker"\ndied_on = 2011-08-01', "died_on: Only those who are"),
+    ],
+)
+def test_a_custody_that_cannot_be_is_named_and_nothing_changes(folder, before, after, message):
+    folder.edit("activists/rosa.md", "+++\n\nShe", f"{CUSTODY}+++\n\nShe")
+    folder.edit("activists/rosa.md", before, after)
+    with pytest.raises(CampaignFolderError) as raised:
+        folder.load()
+    assert message in str(raised.value)
+    assert not Activist.objects.exists()
+
+
+def test_a_letter_is_for_a_person(folder):
+    folder.edit("letters/ovens.md", 'strike = "bakers"', 'strike = "bakers"\nactivist = "rosa"')
+    folder.load()
+    assert Letter.objects.get().activist.slug == "rosa"
+    folder.edit("letters/ovens.md", 'activist = "rosa"', 'activist = "rose"')
+    with pytest.raises(CampaignFolderError, match="did you mean rosa"):
+        folder.load()
+
+
 def test_a_reordered_list_keeps_its_rows(folder):
     folder.load()
     before = {demand.text: demand.pk for demand in Demand.objects.all()}
