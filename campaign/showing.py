@@ -7,7 +7,7 @@ from campaign.models import Picture
 
 
 def picture_tag(picture: Picture, sizes: str, *, alt: str = "", site: str = "") -> SafeString:
-    """Return the picture in all its sizes, of which a browser loads one. `sizes` is how wide it is shown, as in HTML."""
+    """Return the picture in its sizes, of which a browser loads one by `sizes`: how wide it is shown, as in HTML."""
     *_smaller, largest = versions = picture.versions
     return format_html(
         '<img src="{}" srcset="{}" sizes="{}" width="{}" height="{}" alt="{}" loading="lazy" decoding="async">',

@@ -14,6 +14,7 @@ from django.utils.html import escape
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_safe
 
+from campaign import cards
 from campaign.cacheable import cacheable
 from campaign.cacheable import country as country_code
 from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless
@@ -56,6 +57,12 @@ NAMES_SOUGHT = 500
 def letters(request: HttpRequest) -> HttpResponse:
     found = Letter.objects.published().with_signed().select_related("strike").prefetch_related("translations")
     return render(request, "protests/letters.html", {"letters": found})
+
+
+@require_safe
+def card(request: HttpRequest, slug: str) -> HttpResponse:
+    """The picture that services show beside a link to the letter."""
+    return cards.answer(get_object_or_404(Letter.objects.published(), slug=slug).title)
 
 
 @cookieless

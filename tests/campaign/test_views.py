@@ -394,6 +394,8 @@ PATHS = [
     "/activists/?q=rosa",
     "/activists/x/",
     "/updates/",
+    "/updates/?q=square",
+    "/updates/2011/09/",
     "/updates/x/",
     "/updates/feed/",
     "/messages/",
