@@ -7,6 +7,7 @@ from campaign.models.people import Activist, ActivistQuerySet, Alias, Charge, Ch
 from campaign.models.pictures import Picture
 from campaign.models.published import OfStrikeQuerySet, PublishedQuerySet, published_at
 from campaign.models.strikes import Claim, Demand, Strike, TimelineEvent
+from campaign.models.submitted import DECIDE_WITHIN, KEEP_REFUSED, Submitted, SubmittedQuerySet
 from campaign.models.subscribers import (
     CONFIRM_WITHIN,
     LINK_FOR,
@@ -19,11 +20,14 @@ from campaign.models.subscribers import (
     SubscriberQuerySet,
     SubscriptionMail,
 )
-from campaign.models.voices import MessageOfSupport
+from campaign.models.voices import NAMED_FOR_DAYS, MessageOfSupport, VoiceQuerySet
 
 __all__ = [
     "CONFIRM_WITHIN",
+    "DECIDE_WITHIN",
+    "KEEP_REFUSED",
     "LINK_FOR",
+    "NAMED_FOR_DAYS",
     "REFUSALS",
     "Activist",
     "ActivistQuerySet",
@@ -44,11 +48,14 @@ __all__ = [
     "Picture",
     "PublishedQuerySet",
     "Strike",
+    "Submitted",
+    "SubmittedQuerySet",
     "Subscriber",
     "SubscriberQuerySet",
     "SubscriptionMail",
     "TimelineEvent",
     "Update",
+    "VoiceQuerySet",
     "published_at",
     "slug_is_free",
 ]
