@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.syndication.views import Feed
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.urls import reverse
 from django.utils.feedgenerator import Atom1Feed
 from django.utils.html import escape
@@ -15,7 +15,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from campaign import markdown
-from campaign.models import Campaign, Update
+from campaign.models import Activist, Campaign, Strike, Update
 
 ENTRIES = 30
 # Pasted text holds such, and XML (1.0, 2.2) has no way to carry them.
@@ -50,7 +50,12 @@ class UpdatesFeed(Feed):
         return reverse("campaign:updates")
 
     def items(self) -> QuerySet[Update]:
-        return Update.objects.published().prefetch_related("translations")[:ENTRIES]
+        rows = Update.objects.published().prefetch_related(
+            "translations",
+            Prefetch("strike", Strike.objects.published().prefetch_related("translations")),
+            Prefetch("activists", Activist.objects.published(), to_attr="people"),
+        )
+        return rows[:ENTRIES]
 
     def item_title(self, item: Update) -> str:
         return _xml(item.title)
@@ -59,7 +64,7 @@ class UpdatesFeed(Feed):
         return escape(_xml(item.summary))
 
     def item_extra_kwargs(self, item: Update) -> dict[str, Any]:
-        return {"content": markdown.render(_xml(item.body))}
+        return {"content": markdown.render(_xml(item.body), settings.BASE_URL)}
 
     def item_pubdate(self, item: Update) -> datetime | None:
         return item.published_at
@@ -67,6 +72,10 @@ class UpdatesFeed(Feed):
     def item_updateddate(self, item: Update) -> datetime:
         # A planned update was last changed before it appeared.
         return max(item.changed_at, item.published_at) if item.published_at else item.changed_at
+
+    def item_categories(self, item: Update) -> list[str]:
+        """Return what a reader may sort by: the strike, and who is in it."""
+        return [_xml(str(name)) for name in ([item.strike] if item.strike else []) + item.people]
 
     def item_guid(self, item: Update) -> str:
         """Return a tag URI (RFC 4151), which outlives a change of the title, the address or the date."""

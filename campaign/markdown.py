@@ -7,7 +7,7 @@ from typing import Any
 
 import nh3
 from django.conf import settings
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
@@ -15,13 +15,23 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 
+from campaign.models import Picture
+from campaign.showing import picture_tag
+
 # Classes, ids and styles are left out: what organisers write gets its looks from the page that shows it.
 _TAGS = {
     *("p", "br", "hr", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li", "pre", "code", "em", "strong"),
-    *("a", "table", "thead", "tbody", "tr", "th", "td"),
+    *("a", "table", "thead", "tbody", "tr", "th", "td", "img", "figure", "figcaption"),
 }
-_ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
+_ATTRIBUTES = {
+    "a": {"href", "title"},
+    "ol": {"start"},
+    "img": {"src", "srcset", "sizes", "width", "height", "alt", "loading", "decoding"},
+}
 _SCHEMES = {"http", "https", "mailto"}
+_PICTURE = re.compile(r"picture:([1-9][0-9]{0,17})")
+# How wide the column of a text is, in static/css/site.css.
+PROSE = "(min-width: 44rem) 42rem, 100vw"
 
 
 def _shift_headings(state: StateCore) -> None:
@@ -32,25 +42,56 @@ def _shift_headings(state: StateCore) -> None:
         token.tag = f"h{min(int(token.tag[1]) - highest + 2, 6)}"
 
 
-def _link_to_picture(self: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+def _number(token: Token) -> int | None:
+    """Return the number of the picture of ours that `![words](picture:12)` names."""
+    match = _PICTURE.fullmatch(str(token.attrGet("src") or ""))
+    return int(match[1]) if match else None
+
+
+def _images(tokens: Sequence[Token]) -> list[Token]:
+    return [child for token in tokens for child in token.children or () if child.type == "image"]
+
+
+def _frame_pictures(state: StateCore) -> None:
+    """Make a figure of a paragraph that holds nothing but a picture of ours."""
+    for before, token, after in zip(state.tokens, state.tokens[1:], state.tokens[2:], strict=False):
+        alone = token.children if token.type == "inline" and before.type == "paragraph_open" else None
+        if alone and len(alone) == 1 and alone[0].type == "image" and _number(alone[0]) is not None:
+            before.tag = after.tag = "figure"
+            alone[0].meta["framed"] = True
+
+
+def _picture(self: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    """Show a picture of ours that readers may see, else its words alone; a picture elsewhere is a link to it."""
     token = tokens[index]
     source = token.attrGet("src")
-    return format_html('<a href="{}">{}</a>', source, token.content or source)
+    number = _number(token)
+    if number is None:
+        return format_html('<a href="{}">{}</a>', source, token.content or source)
+    row = env["pictures"].get(number)
+    if row is None:
+        return format_html("{}", token.content)
+    shown = picture_tag(row, PROSE, alt=token.content, site=env["site"])
+    words = filter(None, (str(token.attrGet("title") or ""), row.credit))
+    caption = format_html_join(" ", "{}", ((part,) for part in words)) if token.meta.get("framed") else ""
+    return format_html("{}<figcaption>{}</figcaption>", shown, caption) if caption else shown
 
 
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    parser.add_render_rule("image", _link_to_picture)
+    parser.add_render_rule("image", _picture)
     parser.core.ruler.push("shift_headings", _shift_headings)
+    parser.core.ruler.push("frame_pictures", _frame_pictures)
     return parser
 
 
-def render(text: str) -> SafeString:
+def render(text: str, site: str = "") -> SafeString:
     """
     Return `text` (CommonMark and tables) as sanitised HTML.
 
-    HTML in the text is shown as it was typed. Pictures become links: a page loads nothing from another host.
+    HTML in the text is shown as it was typed. `![words](picture:12)` shows picture 12; other pictures become links: a
+    page loads nothing from another host. `site` is what stands before the addresses of pictures, for readers elsewhere.
     """
     options: dict[str, Any] = {
         "tags": _TAGS,
@@ -58,7 +99,11 @@ def render(text: str) -> SafeString:
         "url_schemes": _SCHEMES,
         "link_rel": "nofollow noopener",
     }
-    return mark_safe(nh3.clean(_parser().render(text), **options))  # noqa: S308 - nh3 has just sanitised it
+    tokens = _parser().parse(text)
+    numbers = {number for token in _images(tokens) if (number := _number(token)) is not None}
+    rows = Picture.objects.released().prefetch_related("translations").in_bulk(numbers) if numbers else {}
+    html = _parser().renderer.render(tokens, _parser().options, {"pictures": rows, "site": site})
+    return mark_safe(nh3.clean(html, **options))  # noqa: S308 - nh3 has just sanitised it
 
 
 def plain(text: str) -> str:

@@ -14,8 +14,9 @@ def path(name: str) -> Path:
 
 def write(name: str, content: bytes) -> None:
     """Put a file in its place whole: a reader never sees half of one."""
-    path(name).parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=settings.MEDIA_ROOT, prefix=".", delete=False) as file:
+    folder = path(name).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
         try:
             file.write(content)
             file.close()

@@ -1,10 +1,10 @@
-"""Setting a PDF with Typst, in a process of its own: the typesetter keeps what it has set until its process ends."""
+"""Setting pages with Typst, in a process of its own: the typesetter keeps what it has set until its process ends."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 _TYPESETTER = Path(__file__).with_name("typesetter.py")
 _TIMEOUT_SECONDS = 120
@@ -14,11 +14,11 @@ class TypesettingError(Exception):
     """The typesetter failed."""
 
 
-def typeset(program: Path, document: dict[str, Any]) -> bytes:
-    """Return `document` as a PDF, set by the Typst program in that file. Raises TypesettingError."""
+def typeset(program: Path, document: dict[str, Any], form: Literal["pdf", "png"] = "pdf") -> bytes:
+    """Return `document` as a PDF or a picture, set by the Typst program in that file. Raises TypesettingError."""
     try:
         done = subprocess.run(
-            [sys.executable, "-I", str(_TYPESETTER), str(program)],
+            [sys.executable, "-I", str(_TYPESETTER), str(program), form],
             input=json.dumps(document).encode(),
             capture_output=True,
             timeout=_TIMEOUT_SECONDS,

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -14,10 +15,10 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
-from campaign import keeping, picturing, subscribing
+from campaign import cards, keeping, picturing, sharing, subscribing
 from campaign.cacheable import cacheable, page_number
 from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless, from_anywhere
-from campaign.forms import ChoicesForm, SubscribeForm
+from campaign.forms import ChoicesForm, MessageForm, SubscribeForm
 from campaign.models import (
     CONFIRM_WITHIN,
     Activist,
@@ -34,6 +35,7 @@ from campaign.models import (
 )
 from campaign.previewing import is_preview, may_look
 from campaign.searching import named
+from campaign.sending import take_form
 from limits.asking import proof_page
 from limits.judging import sender
 from outbox.capping import MAILS_A_DAY
@@ -41,6 +43,8 @@ from privacy.tags import tag
 
 NEWEST = 5
 UPDATES_PER_PAGE = 20
+# Nobody types more to find something, and each word is looked for in all texts.
+LONGEST_QUERY, MOST_WORDS = 100, 6
 
 
 def _status(typed: str) -> str:
@@ -144,11 +148,31 @@ def activist(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
-@cacheable(page=page_number)
+@cacheable(unkept=("q",), page=page_number)
 def updates(request: HttpRequest) -> HttpResponse:
-    rows = Update.objects.published().prefetch_related("translations")
-    page = Paginator(rows, UPDATES_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "campaign/updates.html", {"updates": page})
+    """Show the newest, or those in which all words of `q` stand."""
+    query = request.GET.get("q", "").strip()[:LONGEST_QUERY]
+    rows = Update.objects.published()
+    return _updates(request, rows.holding(query.replace("\0", " ").split()[:MOST_WORDS]), {"query": query})
+
+
+@require_safe
+@cacheable(page=page_number)
+def updates_of_month(request: HttpRequest, year: str, month: str) -> HttpResponse:
+    try:
+        first = date(int(year), int(month), 1)
+        rows = Update.objects.published().of_month(first)
+    except (ValueError, OverflowError) as error:  # the year 0, or the last month of 9999
+        raise Http404 from error
+    if not rows.exists():
+        raise Http404
+    return _updates(request, rows, {"month": first})
+
+
+def _updates(request: HttpRequest, rows: QuerySet[Update], context: dict[str, Any]) -> HttpResponse:
+    page = Paginator(rows.prefetch_related("translations"), UPDATES_PER_PAGE).get_page(request.GET.get("page"))
+    context |= {"updates": page, "months": Update.objects.published().months()}
+    return render(request, "campaign/updates.html", context)
 
 
 @require_safe
@@ -169,6 +193,21 @@ def messages_of_support(request: HttpRequest) -> HttpResponse:
     return render(request, "campaign/messages.html", {"support": rows})
 
 
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+@cacheable()
+def send_message(request: HttpRequest) -> HttpResponse:
+    form = MessageForm(request.POST if request.method == "POST" else None)
+    return take_form(request, form, "campaign/send_message.html")
+
+
+@require_safe
+@cacheable()
+def sent(request: HttpRequest) -> HttpResponse:
+    """Thank for what was sent in, whatever it was."""
+    return render(request, "campaign/sent.html")
+
+
 @require_safe
 @cacheable()
 def document(request: HttpRequest, slug: str) -> HttpResponse:
@@ -182,6 +221,17 @@ def document(request: HttpRequest, slug: str) -> HttpResponse:
 @cacheable()
 def privacy(request: HttpRequest) -> HttpResponse:
     return render(request, "campaign/privacy.html", {"kept": keeping.kept()})
+
+
+@require_safe
+def site_card(request: HttpRequest) -> HttpResponse:
+    return cards.answer(sharing.site_name())
+
+
+@require_safe
+def card(request: HttpRequest, model: type[Strike] | type[Activist] | type[Update], slug: str) -> HttpResponse:
+    """The picture that services show beside a link to the page of this row."""
+    return cards.answer(str(get_object_or_404(model.objects.published(), slug=slug)))
 
 
 @require_safe

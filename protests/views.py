@@ -14,6 +14,7 @@ from django.utils.html import escape
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_safe
 
+from campaign import cards
 from campaign.cacheable import cacheable
 from campaign.cacheable import country as country_code
 from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless
@@ -60,6 +61,12 @@ def letters(request: HttpRequest) -> HttpResponse:
         "closed": [letter for letter in found if letter.is_closed],
     }
     return render(request, "protests/letters.html", context)
+
+
+@require_safe
+def card(request: HttpRequest, slug: str) -> HttpResponse:
+    """The picture that services show beside a link to the letter."""
+    return cards.answer(get_object_or_404(Letter.objects.published(), slug=slug).title)
 
 
 @cookieless

@@ -1,15 +1,25 @@
 """The organisers' desk for the story, and for who reads it by e-mail."""
 
-from campaign.admin import mailings, pictures, story, subscribers
-from campaign.admin.published import PublishedAdmin, SafeAddresses, StateFilter, StrikeFilter
+from campaign.admin import mailings, pictures, story, subscribers, voices
+from campaign.admin.published import (
+    PublishedAdmin,
+    SafeAddresses,
+    StateFilter,
+    StrikeFilter,
+    SubmittedAdmin,
+    SubmittedFilter,
+)
 
 __all__ = [
     "PublishedAdmin",
     "SafeAddresses",
     "StateFilter",
     "StrikeFilter",
+    "SubmittedAdmin",
+    "SubmittedFilter",
     "mailings",
     "pictures",
     "story",
     "subscribers",
+    "voices",
 ]

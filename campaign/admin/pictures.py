@@ -83,4 +83,5 @@ class PictureAdmin(SafeAddresses, TranslatableAdmin):
 
     @admin.display(description=_("in a text"))
     def in_a_text(self, row: Picture) -> Any:
-        return format_html(_("Write {} on a line of its own in the text of an update."), f"![](picture:{row.pk})")
+        words = str(_("Write {} on a line of its own in the text of an update."))
+        return format_html(words, f"![](picture:{row.pk})")

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet, URLField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
-from django.utils import translation
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils import timezone, translation
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -27,7 +30,6 @@ from campaign.models import (
     Document,
     Labour,
     Mailing,
-    MessageOfSupport,
     Share,
     Source,
     Strike,
@@ -277,6 +279,24 @@ class UpdateAdmin(PublishedAdmin):
     filter_horizontal = ("activists",)
     slug_from = "title"
 
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.preview_view)
+        return [path("preview/", view, name="campaign_update_preview"), *super().get_urls()]
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what is in the form as readers would see it. Nothing is saved."""
+        if not (self.has_add_permission(request) or self.has_change_permission(request)):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseRedirect(reverse("admin:campaign_update_changelist"))
+        language = request.GET.get("language", "")
+        with translation.override(language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE):
+            texts = {name: request.POST.get(name, "") for name in ("title", "summary", "body", "source")}
+            update: Any = Update(slug="preview", published_at=timezone.now(), **texts)
+            chosen = [pk for pk in request.POST.getlist("activists") if pk.isdecimal() and len(pk) < 19]
+            update.people = Activist.objects.published().with_charges().filter(pk__in=chosen)
+            return render(request, "campaign/update.html", {"update": update, "is_draft": True})
+
     @admin.display(description=_("by e-mail"))
     def by_mail(self, update: Update) -> Any:
         if update.pk is None:
@@ -287,16 +307,6 @@ class UpdateAdmin(PublishedAdmin):
             return format_html('<a href="{}">{}</a>', url, _("The mailing of this update"))
         url = f"{reverse('admin:campaign_mailing_add')}?update={update.pk}"
         return format_html('<a href="{}">{}</a>', url, _("Mail this update to its subscribers"))
-
-
-@admin.register(MessageOfSupport)
-class MessageOfSupportAdmin(PublishedAdmin):
-    list_display = ("__str__", "country", "received_on", "strike", "state", "language_column")
-    list_filter = (StateFilter, StrikeFilter, "country")
-    search_fields = ("translations__organisation", "translations__text")
-    fields = ("organisation", "slug", "country", "received_on", "strike", "text", "published_at")
-    slug_from = "organisation"
-    has_preview = False
 
 
 @admin.register(Document)

@@ -16,6 +16,7 @@ from campaign.models.strikes import (
     Strike,
     TimelineEvent,
 )
+from campaign.models.submitted import DECIDE_WITHIN, KEEP_REFUSED, Submitted, SubmittedQuerySet
 from campaign.models.subscribers import (
     CONFIRM_WITHIN,
     LINK_FOR,
@@ -28,11 +29,14 @@ from campaign.models.subscribers import (
     SubscriberQuerySet,
     SubscriptionMail,
 )
-from campaign.models.voices import MessageOfSupport
+from campaign.models.voices import NAMED_FOR_DAYS, MessageOfSupport, VoiceQuerySet
 
 __all__ = [
     "CONFIRM_WITHIN",
+    "DECIDE_WITHIN",
+    "KEEP_REFUSED",
     "LINK_FOR",
+    "NAMED_FOR_DAYS",
     "REFUSALS",
     "Activist",
     "ActivistQuerySet",
@@ -59,11 +63,14 @@ __all__ = [
     "Source",
     "Status",
     "Strike",
+    "Submitted",
+    "SubmittedQuerySet",
     "Subscriber",
     "SubscriberQuerySet",
     "SubscriptionMail",
     "TimelineEvent",
     "Update",
+    "VoiceQuerySet",
     "published_at",
     "slug_is_free",
 ]

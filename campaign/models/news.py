@@ -1,8 +1,15 @@
 """What is news."""
 
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+from typing import Any, Self
+
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models.functions import TruncMonth
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from parler.models import TranslatableModel, TranslatedFields
 
@@ -16,6 +23,35 @@ def slug_is_free(slug: str) -> None:
     """Refuse the one address below /updates/ that the feed has."""
     if slug == "feed":
         raise ValidationError(_("This is the address of the feed. Choose another one."))
+
+
+class UpdateQuerySet(OfStrikeQuerySet):
+    def of_month(self, first: date) -> Self:
+        """Those published in the month that begins with this day, by the site's clock."""
+        midnight = datetime.combine(first, time(), timezone.get_current_timezone())
+        following = (midnight + timedelta(days=31)).replace(day=1)
+        return self.filter(published_at__gte=midnight, published_at__lt=following)
+
+    def months(self) -> "models.QuerySet[Any, tuple[datetime, int]]":
+        """Return each month with the number of updates in it, newest first."""
+        months = self.order_by().annotate(month=TruncMonth("published_at")).values("month")
+        return months.annotate(count=Count("pk")).order_by("-month").values_list("month", "count")
+
+    def holding(self, words: Iterable[str]) -> Self:
+        """Those with each of the words in title, summary or text in some language, or in a name of who is in it."""
+        found = self
+        for word in words:
+            # SQLite knows upper and lower case of ASCII alone.
+            spellings = {word, word.lower(), word.upper(), word.capitalize()}
+            texts, names = Q(), Q()
+            for spelling in spellings:
+                for column in ("title", "summary", "body"):
+                    texts |= Q((f"{column}__icontains", spelling))
+                names |= Q(name__icontains=spelling) | Q(aliases__name__icontains=spelling)
+            translations = self.model.translations.field.model.objects.filter(texts, master=OuterRef("pk"))
+            people = Activist.objects.released().filter(names, news=OuterRef("pk"))
+            found = found.filter(Exists(translations) | Exists(people))
+        return found
 
 
 class Update(TranslatableModel):
@@ -37,7 +73,7 @@ class Update(TranslatableModel):
     published_at = published_at()
     changed_at = models.DateTimeField(_("changed"), auto_now=True)
 
-    objects = OfStrikeQuerySet.as_manager()
+    objects = UpdateQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("update")

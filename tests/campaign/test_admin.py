@@ -271,7 +271,7 @@ def test_a_memory_gets_no_charge_from_the_desk_and_keeps_those_there_were(desk):
     ("model", "data", "row"),
     [
         ("document", {"title": "Motion", "slug": "m", "kind": "motion", "body": "x"}, Document),
-        ("messageofsupport", {"organisation": "Union", "slug": "u", "text": "x"}, MessageOfSupport),
+        ("messageofsupport", {"kind": "support", "organisation": "Union", "slug": "u", "text": "x"}, MessageOfSupport),
     ],
 )
 def test_documents_and_messages_are_written(desk, model, data, row):

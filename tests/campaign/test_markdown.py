@@ -3,6 +3,7 @@ import re
 import pytest
 
 from campaign.markdown import plain, render
+from tests.factories import PictureFactory
 
 # Each is a known way to smuggle a script or a foreign request past a filter.
 ATTACKS = [
@@ -118,3 +119,58 @@ def test_other_scripts_pass_unchanged():
 )
 def test_markdown_reads_well_as_plain_text(typed, reads):
     assert plain(typed) == reads
+
+
+# --- Pictures of ours ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_a_picture_alone_is_a_figure_with_its_words_and_its_credit():
+    row = PictureFactory(credit="Nora & Co")
+    html = render(f'Before\n\n![](picture:{row.pk} "The <square>")\n\nAfter')
+    assert html.startswith("<p>Before</p>\n<figure><img ")
+    assert f'src="{row.versions[0].url}"' in html
+    assert 'alt="Workers on the square"' in html
+    assert "<figcaption>The &lt;square&gt; Nora &amp; Co</figcaption></figure>\n<p>After</p>" in html
+
+
+@pytest.mark.django_db
+def test_a_picture_within_a_sentence_has_no_caption_and_the_writers_words():
+    row = PictureFactory(credit="Nora")
+    html = render(f"See ![the gate](picture:{row.pk}) here.")
+    assert html.startswith('<p>See <img src="/media/')
+    assert 'alt="the gate"' in html
+    assert "figcaption" not in html
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("source", ["picture:99", "picture:0", "picture:x", "picture:999999999999999999"])
+def test_a_picture_that_is_not_there_leaves_its_words(source):
+    html = render(f"![a crowd]({source})")
+    assert "a crowd" in html
+    assert "<img" not in html
+
+
+@pytest.mark.django_db
+def test_a_draft_of_a_picture_is_not_shown():
+    row = PictureFactory(published_at=None)
+    assert render(f"![a crowd](picture:{row.pk})") == "<figure>a crowd</figure>\n"
+
+
+@pytest.mark.django_db
+def test_all_pictures_of_a_text_are_read_at_once(django_assert_num_queries):
+    text = "\n\n".join(f"![](picture:{PictureFactory().pk})" for _ in range(5))
+    with django_assert_num_queries(2):
+        assert render(text).count("<img") == 5
+
+
+@pytest.mark.django_db
+def test_readers_elsewhere_get_whole_addresses():
+    row = PictureFactory()
+    html = render(f"![](picture:{row.pk})", "https://campaign.example.org")
+    assert f'src="https://campaign.example.org{row.versions[0].url}"' in html
+    assert html.count("https://campaign.example.org/media/") == 3
+
+
+def test_a_mail_has_the_words_of_a_picture_alone():
+    assert plain("![the gate](picture:3)") == "the gate"

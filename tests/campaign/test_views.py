@@ -561,6 +561,8 @@ PATHS = [
     "/activists/?status=under_arrest",
     "/activists/x/",
     "/updates/",
+    "/updates/?q=square",
+    "/updates/2011/09/",
     "/updates/x/",
     "/updates/feed/",
     "/messages/",

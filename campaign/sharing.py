@@ -1,0 +1,83 @@
+"""How a page is passed on: links that need no script of others, and the picture that services show beside the link."""
+
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+from urllib.parse import quote, urlencode
+
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from campaign import media_files
+from campaign.models import Campaign
+from campaign.typesetting import short, typeset
+
+WIDTH, HEIGHT = 1200, 630
+_PROGRAM = Path(__file__).with_suffix(".typ")
+# Each takes a good part of a second of a processor: one at a time in each process.
+_drawing = Lock()
+_WAIT_SECONDS = 10
+
+
+class Busy(Exception):
+    """Others are being drawn: ask again later."""
+
+
+class Link(NamedTuple):
+    name: str
+    url: str
+
+
+def links(title: str, url: str) -> list[Link]:
+    """Return where a reader can pass the page on. Nothing is loaded from there before they follow one."""
+    both = f"{title} {url}"
+    return [
+        Link("WhatsApp", f"https://wa.me/?{urlencode({'text': both}, quote_via=quote)}"),
+        Link("Telegram", f"https://t.me/share/url?{urlencode({'url': url, 'text': title}, quote_via=quote)}"),
+        Link("Mastodon", f"https://share.joinmastodon.org/#text={quote(both, safe='')}"),
+        Link("Bluesky", f"https://bsky.app/intent/compose?{urlencode({'text': both}, quote_via=quote)}"),
+        Link("Facebook", f"https://www.facebook.com/sharer/sharer.php?{urlencode({'u': url})}"),
+        Link("X", f"https://x.com/intent/post?{urlencode({'url': url, 'text': title}, quote_via=quote)}"),
+        Link(_("E-mail"), f"mailto:?{urlencode({'subject': title, 'body': both}, quote_via=quote)}"),
+    ]
+
+
+class Card(NamedTuple):
+    """What stands on the picture beside a link."""
+
+    title: str
+    site: str
+    language: str
+
+    @property
+    def digest(self) -> str:
+        """Changes with all that can be seen: a service that has kept a picture fetches the new one."""
+        seen = "\0".join([*self, sha256(_PROGRAM.read_bytes()).hexdigest()])
+        return sha256(seen.encode()).hexdigest()[:20]
+
+
+def card(title: str, site: str) -> Card:
+    return Card(title, site, short(get_language() or ""))
+
+
+def site_name() -> str:
+    campaign = Campaign.objects.prefetch_related("translations").first()
+    return str(campaign) if campaign else _("Solidarity")
+
+
+def drawn(card: Card) -> bytes:
+    """Return the picture as PNG; it is drawn once. Raises Busy, or TypesettingError."""
+    name = f"cards/{card.digest}.png"
+    if (kept := media_files.path(name)).is_file():
+        return kept.read_bytes()
+    if not _drawing.acquire(timeout=_WAIT_SECONDS):
+        raise Busy
+    try:
+        if kept.is_file():  # by who was before us
+            return kept.read_bytes()
+        content = typeset(_PROGRAM, card._asdict(), "png")
+        media_files.write(name, content)
+    finally:
+        _drawing.release()
+    return content
