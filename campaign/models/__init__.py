@@ -19,7 +19,7 @@ from campaign.models.subscribers import (
     SubscriberQuerySet,
     SubscriptionMail,
 )
-from campaign.models.voices import NAMED_FOR_DAYS, MessageOfSupport, VoiceQuerySet
+from campaign.models.voices import NAMED_FOR_DAYS, Endorsement, MessageOfSupport, VoiceQuerySet
 
 __all__ = [
     "CONFIRM_WITHIN",
@@ -38,6 +38,7 @@ __all__ = [
     "Demand",
     "Document",
     "Edition",
+    "Endorsement",
     "Mailing",
     "MailingCopy",
     "MailingText",

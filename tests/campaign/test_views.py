@@ -15,6 +15,8 @@ from tests.factories import (
     ActivistFactory,
     ChargeFactory,
     DocumentFactory,
+    EndorsementFactory,
+    FundFactory,
     MessageOfSupportFactory,
     OrganiserFactory,
     StrikeFactory,
@@ -56,6 +58,7 @@ def with_everything(strike, number):
             ChargeFactory(activist=activist, steps=[(date(2011, 6, 1), stage), (date(2011, 7, 1), "on_trial")])
         UpdateFactory(strike=strike).activists.add(activist)
         MessageOfSupportFactory(strike=strike)
+        EndorsementFactory(strike=strike)
         DocumentFactory(strike=strike)
 
 
@@ -397,6 +400,9 @@ PATHS = [
     "/updates/x/",
     "/updates/feed/",
     "/messages/",
+    "/messages/x/",
+    "/endorsements/",
+    "/documents/",
     "/documents/x/",
     "/privacy/",
     "/updates/nothing/",
@@ -409,7 +415,9 @@ def one_of_each():
     with_everything(strike, 1)
     activist = ActivistFactory(slug="x", strike=strike)
     UpdateFactory(slug="x", strike=strike).activists.add(activist)
-    DocumentFactory(slug="x", strike=strike)
+    DocumentFactory(slug="x", strike=strike, shows_account=True)
+    MessageOfSupportFactory(slug="x", strike=strike)
+    FundFactory(strike=strike)
     return strike
 
 
