@@ -6,6 +6,7 @@ from crispy_forms.helper import FormHelper
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.db.models import F
 from django.utils import timezone
 from django.utils.crypto import get_random_string
@@ -17,7 +18,7 @@ from parler.forms import TranslatableBaseInlineFormSet, TranslatableModelForm
 from campaign.consent import SENDING, SENDING_VERSION, TEXTS, VERSION
 from campaign.countries import country_choices
 from campaign.fields import AddressField, LineField, WordsField
-from campaign.models import MessageOfSupport, Strike, Submitted
+from campaign.models import Endorsement, MessageOfSupport, Strike, Submitted
 from privacy.typed import clean_address
 
 # Above every position that an organiser types, within what the column holds.
@@ -160,7 +161,7 @@ class SendingForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.order_fields([name for name in self.fields if name not in {"email", "consent"}])
+        self.order_fields(self.field_order or [name for name in self.fields if name not in {"email", "consent"}])
         self.helper = FormHelper()
         self.helper.form_tag = False
         self.helper.disable_csrf = True  # campaign.cookieless
@@ -185,7 +186,32 @@ def optional_countries() -> list[tuple[str, Any]]:
     return [("", gettext_lazy("I would rather not say")), *country_choices()]
 
 
-class MessageForm(SendingForm):
+class ToStrikeForm(SendingForm):
+    """Something for one strike, which is asked for where there are several."""
+
+    strike = forms.ModelChoiceField(Strike.objects.none(), label=gettext_lazy("For which strike"), empty_label=None)
+    country = forms.ChoiceField(
+        label=gettext_lazy("Country"),
+        choices=optional_countries,
+        required=False,
+        widget=forms.Select(attrs={"autocomplete": "country"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        strikes = Strike.objects.published().prefetch_related("translations")
+        self.fields["strike"].queryset = strikes  # type: ignore[attr-defined]
+        self.fields["strike"].initial = strikes[0] if strikes else None
+        if len(strikes) == 1:
+            self.fields["strike"].required, self.fields["strike"].widget = False, forms.HiddenInput()
+
+    def typed(self) -> dict[str, Any]:
+        """Return what goes into the row by the names of its columns."""
+        typed = {name: value for name, value in self.cleaned_data.items() if name not in {"email", "consent"}}
+        return typed | {"strike": typed["strike"] or self.fields["strike"].initial}
+
+
+class MessageForm(ToStrikeForm):
     """A message of support, or a report from the ground."""
 
     kind = forms.ChoiceField(
@@ -194,7 +220,6 @@ class MessageForm(SendingForm):
         initial=MessageOfSupport.Kind.SUPPORT,
         widget=forms.RadioSelect,
     )
-    strike = forms.ModelChoiceField(Strike.objects.none(), label=gettext_lazy("For which strike"), empty_label=None)
     text = WordsField(
         label=gettext_lazy("Your message"),
         max_length=5000,
@@ -215,20 +240,7 @@ class MessageForm(SendingForm):
         help_text=gettext_lazy("It is shown, too: leave it empty if your organisation speaks, or for your safety."),
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
-    country = forms.ChoiceField(
-        label=gettext_lazy("Country"),
-        choices=optional_countries,
-        required=False,
-        widget=forms.Select(attrs={"autocomplete": "country"}),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        strikes = Strike.objects.published().prefetch_related("translations")
-        self.fields["strike"].queryset = strikes  # type: ignore[attr-defined]
-        self.fields["strike"].initial = strikes[0] if strikes else None
-        if len(strikes) == 1:
-            self.fields["strike"].required, self.fields["strike"].widget = False, forms.HiddenInput()
+    field_order = ("kind", "strike", "text", "organisation", "person", "country", "email", "consent")
 
     def clean(self) -> None:
         data = self.cleaned_data
@@ -237,7 +249,74 @@ class MessageForm(SendingForm):
             self.add_error("organisation", _("Say who sends it: an organisation, or your name."))
 
     def row(self) -> Submitted:
-        typed = {name: value for name, value in self.cleaned_data.items() if name not in {"email", "consent"}}
-        typed["strike"] = typed["strike"] or self.fields["strike"].initial
+        typed = self.typed()
         slug = free_slug(typed["organisation"])
         return MessageOfSupport(slug=slug, received_on=timezone.localdate(), **typed)
+
+
+class EndorsementForm(ToStrikeForm):
+    """That an organisation stands behind a strike. The organisers ask back, so that nobody speaks for another."""
+
+    organisation = LineField(
+        label=gettext_lazy("Union or organisation"),
+        max_length=200,
+        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+    branch = LineField(label=gettext_lazy("Branch, if a branch endorses"), max_length=200, required=False)
+    members = forms.IntegerField(
+        label=gettext_lazy("How many members"),
+        min_value=1,
+        max_value=500_000_000,
+        required=False,
+        help_text=gettext_lazy("Of the branch, if a branch endorses. Leave it empty if you do not want it shown."),
+    )
+    url = LineField(
+        label=gettext_lazy("Website"),
+        max_length=500,
+        required=False,
+        validators=[URLValidator(schemes=["https", "http"])],
+        help_text=gettext_lazy("With https:// in front."),
+        widget=forms.URLInput(attrs={"autocomplete": "url"}),
+    )
+    endorsed_on = forms.DateField(
+        label=gettext_lazy("Resolved on"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+    statement = WordsField(
+        label=gettext_lazy("What you resolved, in a few sentences"),
+        max_length=3000,
+        required=False,
+        help_text=gettext_lazy("Plain text, in any language."),
+        widget=forms.Textarea(attrs={"rows": 5, "autocomplete": "off"}),
+    )
+    field_order = (
+        "strike",
+        "organisation",
+        "branch",
+        "country",
+        "members",
+        "endorsed_on",
+        "statement",
+        "url",
+        "email",
+        "consent",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].required = True
+        self.fields["email"].help_text = _(
+            "The organisers write to it to ask whether your organisation has resolved this. It is not shown, and "
+            "deleted after 90 days."
+        )
+
+    def clean_endorsed_on(self) -> Any:
+        day = self.cleaned_data["endorsed_on"]
+        if day and day > timezone.localdate():
+            raise ValidationError(_("This day is still to come."))
+        return day
+
+    def row(self) -> Submitted:
+        typed = self.typed()
+        return Endorsement(slug=free_slug(typed["organisation"]), **typed)

@@ -106,9 +106,14 @@ def render(text: str, site: str = "") -> SafeString:
     return mark_safe(nh3.clean(html, **options))  # noqa: S308 - nh3 has just sanitised it
 
 
+def tree(text: str) -> SyntaxTreeNode:
+    """Return `text` as the tree of its blocks, for what lays it out otherwise."""
+    return SyntaxTreeNode(_parser().parse(text))
+
+
 def plain(text: str) -> str:
     """Return `text` as it reads in a plain-text mail: a line a paragraph, and each link with its whole address."""
-    return _blocks(SyntaxTreeNode(_parser().parse(text)).children)
+    return _blocks(tree(text).children)
 
 
 def _blocks(nodes: Sequence[SyntaxTreeNode]) -> str:
@@ -165,9 +170,22 @@ def _inline(node: SyntaxTreeNode) -> str:
 
 def _with_address(words: str, address: str) -> str:
     """Return the words of a link with where it leads, if that is anywhere for who reads a mail."""
+    where = written_out(words, address)
+    return f"{words} ({where})".strip() if where else words
+
+
+def written_out(words: str, address: str) -> str:
+    """Return what a mail or a sheet of paper has to add to the words of a link: where it leads, unless they say so."""
+    address = absolute(address)
+    scheme, _colon, rest = address.partition(":")
+    if not address or words in {address, rest}:
+        return ""
+    return rest if scheme == "mailto" else address
+
+
+def absolute(address: str) -> str:
+    """Return where a link leads for who does not read it on a page of ours, or "" if that is nowhere."""
     if address.startswith("/"):
         address = settings.BASE_URL + address
     scheme, _colon, rest = address.partition(":")
-    if scheme.lower() not in _SCHEMES or words in {address, rest}:
-        return words
-    return f"{words} ({rest if scheme.lower() == 'mailto' else address})".strip()
+    return f"{scheme.lower()}:{rest}" if scheme.lower() in _SCHEMES else ""

@@ -1,10 +1,12 @@
-"""Finding people by their name, however it is spelt and in whichever script."""
+"""Finding people and organisations by their name, however it is spelt and in whichever script."""
 
 import re
 import unicodedata
 from collections.abc import Iterable
 
-from campaign.models import Activist
+from django.db.models import QuerySet
+
+from campaign.models import Activist, MessageOfSupport
 
 # Cyrillic as it sounds in Latin letters, with those of Kazakh and Ukrainian; accents are gone before that. Then a few
 # Latin letters that are no accented ones to Unicode.
@@ -51,3 +53,10 @@ def named(activists: Iterable[Activist], query: str) -> list[Activist]:
             for spelling in map(sound, [activist.name, *(alias.name for alias in activist.aliases.all())])
         )
     ]
+
+
+def sent_by(messages: QuerySet[MessageOfSupport], query: str) -> list[int]:
+    """Return the keys of those from an organisation whose name, in any language, holds every word of `query`."""
+    words = folded(query).split()
+    names = messages.order_by().values_list("pk", "translations__organisation")
+    return list({pk for pk, name in names if all(word in folded(name or "") for word in words)})

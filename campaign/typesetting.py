@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +30,16 @@ def typeset(program: Path, document: dict[str, Any], form: Literal["pdf", "png"]
     if done.returncode:
         raise TypesettingError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
     return done.stdout
+
+
+@lru_cache(maxsize=64)
+def _kept(program: Path, document: str) -> bytes:
+    return typeset(program, json.loads(document))
+
+
+def typeset_once(program: Path, document: dict[str, Any]) -> bytes:
+    """Return a PDF that anybody may ask for, and that is therefore not set anew each time. Raises TypesettingError."""
+    return _kept(program, json.dumps(document, sort_keys=True))
 
 
 def short(language: str) -> str:

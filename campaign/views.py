@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from django.core.exceptions import BadRequest
-from django.core.paginator import Paginator
-from django.db.models import Prefetch, QuerySet
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Prefetch, QuerySet, Sum
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -16,14 +17,16 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
 from campaign import cards, keeping, picturing, sharing, subscribing
-from campaign.cacheable import cacheable, page_number
+from campaign.cacheable import cacheable, country, page_number
 from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless, from_anywhere
-from campaign.forms import ChoicesForm, MessageForm, SubscribeForm
+from campaign.countries import country_name
+from campaign.forms import ChoicesForm, EndorsementForm, MessageForm, SubscribeForm
 from campaign.models import (
     CONFIRM_WITHIN,
     Activist,
     ChargeUpdate,
     Document,
+    Endorsement,
     MessageOfSupport,
     Picture,
     PublishedQuerySet,
@@ -34,7 +37,7 @@ from campaign.models import (
     Update,
 )
 from campaign.previewing import is_preview, may_look
-from campaign.searching import named
+from campaign.searching import named, sent_by
 from campaign.sending import take_form
 from limits.asking import proof_page
 from limits.judging import sender
@@ -42,7 +45,9 @@ from outbox.capping import MAILS_A_DAY
 from privacy.tags import tag
 
 NEWEST = 5
-UPDATES_PER_PAGE = 20
+ENDORSED = 8
+UPDATES_PER_PAGE = MESSAGES_PER_PAGE = 20
+ENDORSEMENTS_PER_PAGE = 50
 # Nobody types more to find something, and each word is looked for in all texts.
 LONGEST_QUERY, MOST_WORDS = 100, 6
 
@@ -110,6 +115,7 @@ def strike(request: HttpRequest, slug: str) -> HttpResponse:
             for related, rows, name, most in (
                 ("activists", Activist.objects.with_charges(), "people", None),
                 ("messages", MessageOfSupport.objects.prefetch_related("translations"), "support", NEWEST),
+                ("endorsements", Endorsement.objects.prefetch_related("translations"), "endorsed", ENDORSED),
                 ("documents", Document.objects.prefetch_related("translations"), "papers", None),
                 ("news", Update.objects.prefetch_related("translations"), "newest_updates", NEWEST),
             )
@@ -186,11 +192,69 @@ def update(request: HttpRequest, slug: str) -> HttpResponse:
     return _page(request, "campaign/update.html", queryset, slug, "update")
 
 
+def _kind(typed: str) -> str:
+    return typed if typed in MessageOfSupport.Kind.values else ""
+
+
+@require_safe
+@cacheable(unkept=("q",), country=country, kind=_kind, page=page_number)
+def messages_of_support(request: HttpRequest) -> HttpResponse:
+    """List what was sent to the strikers, of a kind, from a country, from organisations of a name."""
+    published = MessageOfSupport.objects.published()
+    typed = request.GET
+    chosen = {
+        "kind": _kind(typed.get("kind", "")),
+        "country": country(typed.get("country", "")),
+        "q": typed.get("q", "").strip(),
+    }
+    found = published.filter(**{name: chosen[name] for name in ("kind", "country") if chosen[name]})
+    if chosen["q"]:
+        found = found.filter(pk__in=sent_by(published, chosen["q"]))
+    context = {
+        "support": _pages(request, found.prefetch_related("translations"), MESSAGES_PER_PAGE),
+        "chosen": chosen,
+        "kinds": MessageOfSupport.Kind.choices,
+        "countries": _countries_of(published),
+        "query": urlencode({name: value for name, value in chosen.items() if value}),
+    }
+    return render(request, "campaign/messages.html", context)
+
+
 @require_safe
 @cacheable()
-def messages_of_support(request: HttpRequest) -> HttpResponse:
-    rows = MessageOfSupport.objects.published().prefetch_related("translations")
-    return render(request, "campaign/messages.html", {"support": rows})
+def message(request: HttpRequest, slug: str) -> HttpResponse:
+    queryset = MessageOfSupport.objects.prefetch_related(
+        "translations", Prefetch("strike", Strike.objects.published().prefetch_related("translations"))
+    )
+    return _page(request, "campaign/message.html", queryset, slug, "message")
+
+
+@require_safe
+@cacheable(country=country, page=page_number)
+def endorsements(request: HttpRequest) -> HttpResponse:
+    """List the organisations that stand behind a strike, and how many members they say they have."""
+    published = Endorsement.objects.published()
+    chosen = country(request.GET.get("country", ""))
+    found = published.filter(country=chosen) if chosen else published
+    rows = found.prefetch_related("translations", "strike__translations")
+    context = {
+        "endorsements": _pages(request, rows, ENDORSEMENTS_PER_PAGE),
+        "sums": found.aggregate(counted=Count("members"), total=Sum("members")),
+        "chosen": {"country": chosen},
+        "countries": _countries_of(published),
+        "query": urlencode({"country": chosen} if chosen else {}),
+    }
+    return render(request, "campaign/endorsements.html", context)
+
+
+def _pages(request: HttpRequest, rows: Any, per_page: int) -> Page[Any]:
+    return Paginator(rows, per_page).get_page(request.GET.get("page"))
+
+
+def _countries_of(rows: Any) -> list[tuple[str, str]]:
+    """Return the countries that occur, by their names."""
+    codes = rows.exclude(country="").order_by().values_list("country", flat=True).distinct()
+    return sorted(((code, country_name(code)) for code in codes), key=lambda pair: pair[1].casefold())
 
 
 @cookieless
@@ -201,11 +265,26 @@ def send_message(request: HttpRequest) -> HttpResponse:
     return take_form(request, form, "campaign/send_message.html")
 
 
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+@cacheable()
+def send_endorsement(request: HttpRequest) -> HttpResponse:
+    form = EndorsementForm(request.POST if request.method == "POST" else None)
+    return take_form(request, form, "campaign/send_endorsement.html")
+
+
 @require_safe
 @cacheable()
 def sent(request: HttpRequest) -> HttpResponse:
     """Thank for what was sent in, whatever it was."""
     return render(request, "campaign/sent.html")
+
+
+@require_safe
+@cacheable()
+def documents(request: HttpRequest) -> HttpResponse:
+    rows = Document.objects.published().prefetch_related("translations", "strike__translations")
+    return render(request, "campaign/documents.html", {"documents": rows})
 
 
 @require_safe

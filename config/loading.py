@@ -28,6 +28,7 @@ from campaign.models import (
     Custody,
     Demand,
     Document,
+    Endorsement,
     Labour,
     MessageOfSupport,
     Share,
@@ -115,12 +116,20 @@ UPDATE = Kind(
 )
 MESSAGE = Kind(
     MessageOfSupport,
-    ("country", "received_on", "published_at"),
+    ("kind", "person", "country", "received_on", "published_at"),
     refers=("strike",),
     translated=("organisation",),
     body="text",
 )
-DOCUMENT = Kind(Document, ("kind", "published_at"), refers=("strike",), translated=("title",), body="body")
+ENDORSEMENT = Kind(
+    Endorsement,
+    ("organisation", "branch", "country", "members", "url", "endorsed_on", "published_at"),
+    refers=("strike",),
+    body="statement",
+)
+DOCUMENT = Kind(
+    Document, ("kind", "shows_account", "published_at"), refers=("strike",), translated=("title",), body="body"
+)
 TARGET = Kind(
     Target,
     ("slug", "name", "email", "daily_cap", "spacing_seconds", "opens_at", "closes_at", "time_zone"),
@@ -169,7 +178,7 @@ TRANSACTION = Kind(
 )
 
 # What a campaign's folder may hold, and each folder of a strike.
-FOLDERS = ("activists", "documents", "funds", "letters", "messages", "strikes", "updates")
+FOLDERS = ("activists", "documents", "endorsements", "funds", "letters", "messages", "strikes", "updates")
 FILES = ("campaign.toml", "pickets.toml", "targets.toml")
 OF_A_STRIKE = {
     "claims.toml": ("claim", CLAIM),
@@ -277,6 +286,7 @@ class Loader:
         self._pages("activists", ACTIVIST, self._activist)
         self._pages("updates", UPDATE, self._update)
         self._pages("messages", MESSAGE)
+        self._pages("endorsements", ENDORSEMENT)
         self._pages("documents", DOCUMENT)
         self._list("targets.toml", "target", TARGET, self._target)
         self._list("pickets.toml", "picket", PICKET)

@@ -5,10 +5,8 @@ sheet.
 A Sheet is what the page for printing (templates/donations/sheet.html) and the PDF (documents.typ) both show.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,12 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from campaign.models import Campaign
-from campaign.typesetting import short, typeset
+from campaign import printing
+from campaign.models import Campaign, Document, Strike
+from campaign.typesetting import short, typeset, typeset_once
 from donations import accounts, instalments, money
 from donations.instructions import Instructions, of_appeal
 from donations.models import Allocation, CollectionSheet, Fund, LedgerEvent, Pledge, Transaction
@@ -30,6 +29,7 @@ _COLLECTION = Path(__file__).with_name("collection.typ")
 # Lines for gifts on a collection sheet, if what stands above them is short.
 ENTRIES = 20
 Row = tuple[str, str]
+NO_ACCOUNT = gettext_lazy("Please send no money now: this fund has no account that is open for payments.")
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,9 @@ def pdf(sheet: Sheet) -> bytes:
     return typeset(_PROGRAM, _document(sheet))
 
 
-@lru_cache(maxsize=64)
-def _kept_pdf(document: str) -> bytes:
-    return typeset(_PROGRAM, json.loads(document))
-
-
 def public_pdf(sheet: Sheet) -> bytes:
     """Return a PDF that anybody may ask for, and that is therefore not set anew each time. Raises TypesettingError."""
-    return _kept_pdf(json.dumps(_document(sheet), sort_keys=True))
+    return typeset_once(_PROGRAM, _document(sheet))
 
 
 def _document(sheet: Sheet) -> dict[str, Any]:
@@ -227,11 +222,7 @@ def appeal(fund: Fund) -> Sheet:
             Part(text=_how_to_copy()),
         )
     else:
-        paying = (
-            Part(
-                text=_("Please send no money now: this fund has no account that is open for payments."), is_strong=True
-            ),
-        )
+        paying = (Part(text=str(NO_ACCOUNT), is_strong=True),)
     answer = (
         _("Tell us what you decide: %(address)s") % {"address": campaign.contact_email}
         if (campaign and campaign.contact_email)
@@ -255,6 +246,42 @@ def appeal(fund: Fund) -> Sheet:
             Part(text=_("With solidarity,") + "\n" + name),
         ),
     )
+
+
+@dataclass(frozen=True)
+class Giving:
+    """How to give to a fund, below a document that asks for it. Without `told` nothing is to be paid."""
+
+    fund: Fund
+    told: Instructions | None
+
+    @property
+    def facts(self) -> tuple[Row, ...]:
+        return _account(self.told) if self.told else ()
+
+    @property
+    def how(self) -> str:
+        return _how_to_copy() if self.told else str(NO_ACCOUNT)
+
+    @property
+    def qr(self) -> str:
+        return self.told.qr if self.told else ""
+
+
+def giving_to(strike: Strike | None) -> Giving | None:
+    """Return how to give to a strike's fund, or to the newest where the strike has none; None if there is no fund."""
+    funds = Fund.objects.published().prefetch_related("translations")
+    fund = (funds.filter(strike=strike).first() if strike else None) or funds.first()
+    return Giving(fund, of_appeal(fund)) if fund else None
+
+
+def printed(document: Document) -> bytes:
+    """Return a document to hand on as a PDF, with the fund's account where it shows it. Raises TypesettingError."""
+    giving = giving_to(document.strike) if document.shows_account else None
+    below = None
+    if giving:
+        below = {"title": str(giving.fund), "facts": giving.facts, "qr": giving.qr, "how": giving.how}
+    return printing.pdf(document, below)
 
 
 def _account(told: Instructions) -> tuple[Row, ...]:

@@ -12,6 +12,7 @@ urlpatterns = [
     path("fund/pledge/", views.pledge, name="pledge"),
     path("fund/appeal/", views.appeal, name="appeal"),
     path("fund/appeal.pdf", views.appeal_pdf, name="appeal_pdf"),
+    path("documents/<slug:slug>/pdf/", views.document_pdf, name="document_pdf"),
     path("fund/pledge/<str:token>/", views.instructions, name="instructions"),
     path("fund/pledge/<str:token>/change/", views.change, name="change"),
     path("fund/pledge/<str:token>/<slug:name>/", views.paper, name="paper"),

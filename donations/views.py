@@ -7,17 +7,21 @@ from threading import Semaphore
 from typing import Any
 
 from django.core.exceptions import BadRequest
+from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import condition, require_http_methods, require_safe
 
 from campaign.cacheable import as_typed, cacheable
 from campaign.cookieless import SeeOther, cookieless
+from campaign.models import Document, Strike
+from campaign.previewing import is_preview
 from campaign.typesetting import TypesettingError
 from donations import (
     accounts,
@@ -289,7 +293,8 @@ def paper(request: HttpRequest, made: Pledge, token: str, name: str) -> HttpResp
 @require_safe
 @secret
 def paper_pdf(request: HttpRequest, made: Pledge, token: str, name: str) -> HttpResponse:
-    return _pdf(request, _paper(made, name), documents.pdf)
+    sheet = _paper(made, name)
+    return _pdf(request, sheet.name, lambda: documents.pdf(sheet))
 
 
 @require_safe
@@ -307,18 +312,33 @@ def appeal_pdf(request: HttpRequest) -> HttpResponse:
     to = _fund(request.GET.get("fund"))
     if to is None:
         raise Http404
-    return _pdf(request, documents.appeal(to), documents.public_pdf)
+    sheet = documents.appeal(to)
+    return _pdf(request, sheet.name, lambda: documents.public_pdf(sheet))
+
+
+@require_safe
+def document_pdf(request: HttpRequest, slug: str) -> HttpResponse:
+    """Give a document to hand on as a PDF: here, as only the fund knows which account may stand below it."""
+    preview = is_preview(request, Document)
+    rows = Document.objects.prefetch_related(
+        "translations", Prefetch("strike", Strike.objects.published().prefetch_related("translations"))
+    )
+    found = get_object_or_404(rows if preview else rows.published(), slug=slug)
+    response = _pdf(request, found.slug, lambda: documents.printed(found))
+    if preview:
+        patch_cache_control(response, private=True, no_store=True)
+    return response
 
 
 def _sheet_page(request: HttpRequest, sheet: documents.Sheet, pdf_url: str, back: str) -> HttpResponse:
     return render(request, "donations/sheet.html", {"sheet": sheet, "pdf_url": pdf_url, "back": back})
 
 
-def _pdf(request: HttpRequest, sheet: documents.Sheet, make: Callable[[documents.Sheet], bytes]) -> HttpResponse:
+def _pdf(request: HttpRequest, name: str, make: Callable[[], bytes]) -> HttpResponse:
     try:
-        made = make(sheet)
+        made = make()
     except TypesettingError as error:
-        logger.error("The PDF %s cannot be made: %s", sheet.name, error)
+        logger.error("The PDF %s cannot be made: %s", name, error)
         return render(request, "donations/no_pdf.html", status=503)
-    headers = {"Content-Disposition": f'inline; filename="{sheet.name}.pdf"'}
+    headers = {"Content-Disposition": f'inline; filename="{name}.pdf"'}
     return HttpResponse(made, content_type="application/pdf", headers=headers)

@@ -107,6 +107,17 @@ class SubmittedMessageFactory(MessageOfSupportFactory):
     published_at = None
 
 
+class EndorsementFactory(DjangoModelFactory):
+    class Meta:
+        model = campaign.Endorsement
+
+    slug = Sequence("endorsement-{}".format)
+    strike = SubFactory(StrikeFactory)
+    organisation = "Dockers of Example"
+    statement = "Carried without a vote against."
+    published_at = LONG_AGO
+
+
 class DocumentFactory(DjangoModelFactory):
     class Meta:
         model = campaign.Document

@@ -314,5 +314,5 @@ class DocumentAdmin(PublishedAdmin):
     list_display = ("__str__", "kind", "strike", "state", "language_column")
     list_filter = (StateFilter, "kind", StrikeFilter)
     search_fields = ("slug", "translations__title", "translations__body")
-    fields = ("title", "slug", "kind", "strike", "body", "published_at")
+    fields = ("title", "slug", "kind", "strike", "body", "shows_account", "published_at")
     slug_from = "title"

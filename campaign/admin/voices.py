@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from campaign.admin.published import PublishedAdmin, StrikeFilter, SubmittedAdmin, SubmittedFilter
-from campaign.models import MessageOfSupport
+from campaign.models import Endorsement, MessageOfSupport
 
 
 @admin.register(MessageOfSupport)
@@ -20,6 +20,26 @@ class MessageOfSupportAdmin(SubmittedAdmin, PublishedAdmin):
         "received_on",
         "strike",
         "text",
+        "published_at",
+    )
+    slug_from = "organisation"
+
+
+@admin.register(Endorsement)
+class EndorsementAdmin(SubmittedAdmin, PublishedAdmin):
+    list_display = ("__str__", "country", "members", "endorsed_on", "strike", "state", "language_column")
+    list_filter = (SubmittedFilter, StrikeFilter, "country")
+    search_fields = ("organisation", "branch", "translations__statement")
+    fields = (
+        "organisation",
+        "branch",
+        "slug",
+        "country",
+        "members",
+        "url",
+        "endorsed_on",
+        "strike",
+        "statement",
         "published_at",
     )
     slug_from = "organisation"

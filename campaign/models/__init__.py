@@ -29,7 +29,7 @@ from campaign.models.subscribers import (
     SubscriberQuerySet,
     SubscriptionMail,
 )
-from campaign.models.voices import NAMED_FOR_DAYS, MessageOfSupport, VoiceQuerySet
+from campaign.models.voices import NAMED_FOR_DAYS, Endorsement, MessageOfSupport, VoiceQuerySet
 
 __all__ = [
     "CONFIRM_WITHIN",
@@ -50,6 +50,7 @@ __all__ = [
     "Demand",
     "Document",
     "Edition",
+    "Endorsement",
     "Labour",
     "Mailing",
     "MailingCopy",

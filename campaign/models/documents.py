@@ -26,6 +26,14 @@ class Document(TranslatableModel):
         Strike, models.SET_NULL, null=True, blank=True, related_name="documents", verbose_name=_("strike")
     )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    shows_account = models.BooleanField(
+        _("with the fund's account"),
+        default=False,
+        help_text=_(
+            "Below the text stands how to give to the strike's fund: the account that is in force when somebody opens, "
+            "prints or downloads it. Do not type an account into the text."
+        ),
+    )
     translations = TranslatedFields(
         title=models.CharField(_("title"), max_length=200),
         body=models.TextField(_("text"), help_text=_("Markdown.")),

@@ -3,7 +3,7 @@ from typing import Any
 from django import template
 
 from campaign.models import Strike
-from donations import accounts, giving, money
+from donations import accounts, documents, giving, money
 from donations.models import Fund
 
 register = template.Library()
@@ -30,3 +30,9 @@ def fund_box(context: dict[str, Any], strike: Strike | None) -> dict[str, Any]:
     totals = giving.totals_of(funds)
     told = accounts.shown_of(funds)
     return {"funds": [(fund, totals[fund.pk], told[fund.pk].payable) for fund in funds]}
+
+
+@register.inclusion_tag("donations/how_to_give.html")
+def how_to_give(strike: Strike | None) -> dict[str, Any]:
+    """Show how to give to the fund of a strike, or of all, as it is at this moment."""
+    return {"giving": documents.giving_to(strike)}

@@ -13,6 +13,7 @@ from tests.factories import (
     ActivistFactory,
     ChargeFactory,
     DocumentFactory,
+    EndorsementFactory,
     LabourFactory,
     MessageOfSupportFactory,
     OrganiserFactory,
@@ -21,7 +22,7 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-MODELS = ["strike", "labour", "activist", "charge", "update", "messageofsupport", "document"]
+MODELS = ["strike", "labour", "activist", "charge", "update", "messageofsupport", "endorsement", "document"]
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def one_of_each():
         "charge": ChargeFactory(activist=activist, steps=[(date(2011, 6, 1), "charged")]),
         "update": UpdateFactory(strike=activist.strike),
         "messageofsupport": MessageOfSupportFactory(strike=activist.strike),
+        "endorsement": EndorsementFactory(strike=activist.strike),
         "document": DocumentFactory(strike=activist.strike),
     }
 

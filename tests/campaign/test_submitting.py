@@ -16,7 +16,7 @@ from privacy.purging import purge
 from tests.factories import MessageOfSupportFactory, OrganiserFactory, StrikeFactory, SubmittedMessageFactory
 
 pytestmark = pytest.mark.django_db
-PAGE = "/messages/send/"
+PAGE = "/send/message/"
 LIST = "admin:campaign_messageofsupport_changelist"
 
 
@@ -85,6 +85,21 @@ class TestTaking:
         assert "We stand with you." in response.content.decode()
         client.post(PAGE, {**posted, "stamp": "", "wait": "1"})
         assert MessageOfSupport.objects.get().hold == Why.NO_PROOF
+
+    def test_what_is_typed_is_cleaned_and_never_markup(self, client, posted):
+        client.post(
+            PAGE, {**posted, "text": "Hold\u200b on <b>&</b>\r\n\r\n\r\n\r\nall", "organisation": " Local \t 7 "}
+        )
+        row = MessageOfSupport.objects.get()
+        assert (row.text, row.organisation) == ("Hold on <b>&</b>\n\nall", "Local 7")
+        MessageOfSupport.objects.update(approved_at=timezone.now(), published_at=timezone.now())
+
+        assert "&lt;b&gt;&amp;&lt;/b&gt;" in client.get("/messages/").text
+
+    def test_no_two_that_are_sent_share_an_address(self, client, posted):
+        for _ in range(3):
+            assert client.post(PAGE, {**posted, "organisation": "Ұлы жол" * 20}).status_code == 303
+        assert MessageOfSupport.objects.count() == 3
 
     @pytest.mark.parametrize(
         "bad",

@@ -16,6 +16,8 @@ from tests.factories import (
     ChargeFactory,
     CustodyFactory,
     DocumentFactory,
+    EndorsementFactory,
+    FundFactory,
     LetterFactory,
     MessageOfSupportFactory,
     OrganiserFactory,
@@ -66,6 +68,7 @@ def with_everything(strike, number):
             ChargeFactory(activist=activist, steps=[(date(2011, 6, 1), stage), (date(2011, 7, 1), "on_trial")])
         UpdateFactory(strike=strike).activists.add(activist)
         MessageOfSupportFactory(strike=strike)
+        EndorsementFactory(strike=strike)
         DocumentFactory(strike=strike)
 
 
@@ -566,6 +569,9 @@ PATHS = [
     "/updates/x/",
     "/updates/feed/",
     "/messages/",
+    "/messages/x/",
+    "/endorsements/",
+    "/documents/",
     "/documents/x/",
     "/privacy/",
     "/updates/nothing/",
@@ -578,7 +584,9 @@ def one_of_each():
     with_everything(strike, 1)
     activist = ActivistFactory(slug="x", strike=strike)
     UpdateFactory(slug="x", strike=strike).activists.add(activist)
-    DocumentFactory(slug="x", strike=strike)
+    DocumentFactory(slug="x", strike=strike, shows_account=True)
+    MessageOfSupportFactory(slug="x", strike=strike)
+    FundFactory(strike=strike)
     return strike
 
 

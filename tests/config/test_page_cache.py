@@ -102,6 +102,13 @@ PUBLIC = [
     *("/", "/de/", "/activists/", "/updates/", "/updates/feed/", "/ru/updates/feed/", "/messages/", "/privacy/"),
     *("/letters/", "/letters/free-her/", "/ru/letters/free-her/", "/letters/free-her/?country=DE"),
     *("/letters/free-her/recipients/?country=DE", "/letters/free-her/print/?country=DE", "/pickets/"),
+    *(
+        "/messages/?country=DE&kind=report&page=2",
+        "/endorsements/?country=DE",
+        "/send/message/",
+        "/sent/",
+        "/documents/",
+    ),
     *("/fund/", "/fund/?fund=bread", "/fund/pledge/?fund=bread", "/updates/?page=2", "/activists/rosa/"),
 ]
 

@@ -8,6 +8,7 @@ import pytest
 import typst
 from django.utils import timezone, translation
 
+from campaign import typesetting
 from campaign.models import Campaign
 from campaign.typesetting import TypesettingError, typeset
 from donations import documents, giving
@@ -161,7 +162,7 @@ def test_however_much_it_holds_it_is_one_page(fund, branch):
 
 def test_what_anybody_may_ask_for_is_set_once(fund, monkeypatch):
     times = []
-    monkeypatch.setattr(documents, "typeset", lambda *given: times.append(given) or typeset(*given))
+    monkeypatch.setattr(typesetting, "typeset", lambda *given: times.append(given) or typeset(*given))
     sheet = documents.appeal(fund)
     assert documents.public_pdf(sheet) == documents.public_pdf(sheet)
     assert len(times) == 1
