@@ -24,7 +24,6 @@ from campaign.forms import ChoicesForm, EndorsementForm, MessageForm, SubscribeF
 from campaign.models import (
     CONFIRM_WITHIN,
     Activist,
-    ChargeUpdate,
     Document,
     Endorsement,
     MessageOfSupport,
@@ -48,6 +47,7 @@ NEWEST = 5
 ENDORSED = 8
 UPDATES_PER_PAGE = MESSAGES_PER_PAGE = 20
 ENDORSEMENTS_PER_PAGE = 50
+LOCKED_UP = {Status.IN_PRISON, Status.UNDER_ARREST, Status.SENTENCED}
 # Nobody types more to find something, and each word is looked for in all texts.
 LONGEST_QUERY, MOST_WORDS = 100, 6
 
@@ -62,22 +62,16 @@ def _page(request: HttpRequest, template: str, queryset: PublishedQuerySet, slug
     preview = is_preview(request, queryset.model)
     row: Any = get_object_or_404(queryset if preview else queryset.published(), slug=slug)
     is_draft = preview and not queryset.published().filter(pk=row.pk).exists()
-    context = {name: row, "is_draft": is_draft, "in_prison": _sentenced(getattr(row, "people", ()))}
+    context = {name: row, "is_draft": is_draft, "in_prison": _locked_up(getattr(row, "people", ()))}
     response = render(request, template, context)
     if preview:
         patch_cache_control(response, private=True, no_store=True)
     return response
 
 
-def _sentenced(activists: Iterable[Activist]) -> list[Activist]:
-    """Return those of whom some charge stands at a sentence to prison."""
-    sentenced = ChargeUpdate.Stage.SENTENCED
-    return [
-        activist
-        for activist in activists
-        if not activist.remembered
-        and any(charge.newest and charge.newest.stage == sentenced for charge in activist.charges.all())
-    ]
+def _locked_up(activists: Iterable[Activist]) -> list[Activist]:
+    """Return those who are in prison or under arrest, or sentenced to prison."""
+    return [activist for activist in activists if activist.status in LOCKED_UP]
 
 
 @require_safe
@@ -89,7 +83,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "strikes": sorted(strikes, key=lambda strike: strike.is_over),
         "activists": in_danger,
-        "in_prison": _sentenced(in_danger),
+        "in_prison": _locked_up(in_danger),
         "papers": papers.prefetch_related("translations")[:NEWEST],
         "voices": MessageOfSupport.objects.published().prefetch_related("translations")[:NEWEST],
         "updates": Update.objects.published().prefetch_related("translations")[:NEWEST],

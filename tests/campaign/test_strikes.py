@@ -58,7 +58,7 @@ def test_only_who_is_sentenced_by_the_newest_step_and_lives_is_named_and_no_more
     freed = ActivistFactory(name="Freed Example")
     ChargeFactory(activist=freed, steps=[(date(2011, 8, 1), "sentenced"), (date(2011, 9, 1), "released")])
     sentenced("Clara Remembered", remembered=True)
-    assert "Sentenced to prison" not in text(client, "/")
+    assert "sentenced to prison:" not in text(client, "/")
     for number in range(1, 4):
         sentenced(f"Example {number}", position=number)
     assert "and others" not in text(client, "/")
