@@ -25,6 +25,7 @@ from tests.factories import (
     FundFactory,
     LetterFactory,
     OrganiserFactory,
+    PicketFactory,
     PledgeMailFactory,
     UpdateFactory,
 )
@@ -102,6 +103,7 @@ PUBLIC = [
     *("/", "/de/", "/activists/", "/updates/", "/updates/feed/", "/ru/updates/feed/", "/messages/", "/privacy/"),
     *("/letters/", "/letters/free-her/", "/ru/letters/free-her/", "/letters/free-her/?country=DE"),
     *("/letters/free-her/recipients/?country=DE", "/letters/free-her/print/?country=DE", "/pickets/"),
+    *("/pickets/?country=DE", "/pickets/?page=2", "/pickets/london/", "/pickets/calendar.ics"),
     *("/fund/", "/fund/?fund=bread", "/fund/pledge/?fund=bread", "/updates/?page=2", "/activists/rosa/"),
 ]
 
@@ -111,6 +113,7 @@ class TestWhatIsKept:
     def test_public_pages_of_every_language_are_made_once_for_all(self, site, letter, path):
         FundFactory(slug="bread")
         ActivistFactory(slug="rosa")
+        PicketFactory(slug="london")
 
         first = site.get(path)
 
