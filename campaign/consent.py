@@ -1,4 +1,4 @@
-"""What a subscriber agrees to, by version: a subscriber keeps the version, so that the words can be found again."""
+"""What people agree to, by version: their row keeps the version, so that the words can be found again."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -11,3 +11,14 @@ TEXTS = {
     ),
 }
 VERSION = "updates-1"
+
+# Who sends something in to be published.
+SENDING = {
+    "sending-1": _(
+        "I agree that the campaign keeps what I typed here and, once an organiser has read it, publishes it on this "
+        "site: everybody can read it then, and copy it. I know that it says something about my opinions, and I may "
+        "speak for those whom it names. My e-mail address is not shown, and is deleted after 90 days. Whenever I ask "
+        "for it, the organisers take down what I sent."
+    ),
+}
+SENDING_VERSION = "sending-1"

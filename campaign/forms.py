@@ -1,4 +1,4 @@
-"""The form with which people subscribe to the updates, and forms of the organisers' desk."""
+"""The forms with which people subscribe to the updates and send something in, and forms of the organisers' desk."""
 
 from typing import Any
 
@@ -7,13 +7,17 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import F
-from django.utils.text import capfirst
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+from django.utils.text import capfirst, slugify
 from django.utils.translation import get_language, get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
 from parler.forms import TranslatableBaseInlineFormSet, TranslatableModelForm
 
-from campaign.consent import TEXTS, VERSION
-from campaign.models import Strike
+from campaign.consent import SENDING, SENDING_VERSION, TEXTS, VERSION
+from campaign.countries import country_choices
+from campaign.fields import AddressField, LineField, WordsField
+from campaign.models import MessageOfSupport, Strike, Submitted
 from privacy.typed import clean_address
 
 # Above every position that an organiser types, within what the column holds.
@@ -103,3 +107,103 @@ class SubscribeForm(ChoicesForm):
 
     def clean_email(self) -> str:
         return clean_address(self.cleaned_data["email"])
+
+
+class SendingForm(forms.Form):
+    """Sends something in, which an organiser reads before it is published. A subclass has its fields, and row()."""
+
+    email = AddressField(
+        label=gettext_lazy("Your e-mail address"),
+        max_length=254,
+        required=False,
+        help_text=gettext_lazy("If the organisers may ask you something. It is not shown, and deleted after 90 days."),
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
+    )
+    consent = forms.BooleanField(
+        label=SENDING[SENDING_VERSION],
+        error_messages={"required": gettext_lazy("Without your agreement we may not keep and publish it.")},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.order_fields([name for name in self.fields if name not in {"email", "consent"}])
+        self.helper = FormHelper()
+        self.helper.form_tag = False
+        self.helper.disable_csrf = True  # campaign.cookieless
+
+    def row(self) -> Submitted:
+        """Return what was typed as a row that is not saved."""
+        raise NotImplementedError
+
+    def sent(self) -> Submitted:
+        """Return the row with what every such row holds, as campaign.submitting.take() takes it."""
+        row = self.row()
+        row.contact, row.consent_version = self.cleaned_data["email"], SENDING_VERSION
+        return row
+
+
+def free_slug(words: str) -> str:
+    """Return an address for what a visitor sent in: its words, and some letters that make it no other's."""
+    return f"{slugify(words)[:38].strip('-') or 'sent'}-{get_random_string(8, 'abcdefghjkmnpqrstuvwxyz23456789')}"
+
+
+def optional_countries() -> list[tuple[str, Any]]:
+    return [("", gettext_lazy("I would rather not say")), *country_choices()]
+
+
+class MessageForm(SendingForm):
+    """A message of support, or a report from the ground."""
+
+    kind = forms.ChoiceField(
+        label=gettext_lazy("What do you send?"),
+        choices=MessageOfSupport.Kind.choices,
+        initial=MessageOfSupport.Kind.SUPPORT,
+        widget=forms.RadioSelect,
+    )
+    strike = forms.ModelChoiceField(Strike.objects.none(), label=gettext_lazy("For which strike"), empty_label=None)
+    text = WordsField(
+        label=gettext_lazy("Your message"),
+        max_length=5000,
+        help_text=gettext_lazy("Plain text, in any language. Name nobody whom it could endanger."),
+        widget=forms.Textarea(attrs={"rows": 8, "autocomplete": "off"}),
+    )
+    organisation = LineField(
+        label=gettext_lazy("Organisation or union branch"),
+        max_length=200,
+        required=False,
+        help_text=gettext_lazy("It is shown with the message."),
+        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+    person = LineField(
+        label=gettext_lazy("Your name"),
+        max_length=100,
+        required=False,
+        help_text=gettext_lazy("It is shown, too: leave it empty if your organisation speaks, or for your safety."),
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    country = forms.ChoiceField(
+        label=gettext_lazy("Country"),
+        choices=optional_countries,
+        required=False,
+        widget=forms.Select(attrs={"autocomplete": "country"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        strikes = Strike.objects.published().prefetch_related("translations")
+        self.fields["strike"].queryset = strikes  # type: ignore[attr-defined]
+        self.fields["strike"].initial = strikes[0] if strikes else None
+        if len(strikes) == 1:
+            self.fields["strike"].required, self.fields["strike"].widget = False, forms.HiddenInput()
+
+    def clean(self) -> None:
+        data = self.cleaned_data
+        is_support = data.get("kind") == MessageOfSupport.Kind.SUPPORT
+        if is_support and not (data.get("organisation") or data.get("person") or self.errors):
+            self.add_error("organisation", _("Say who sends it: an organisation, or your name."))
+
+    def row(self) -> Submitted:
+        typed = {name: value for name, value in self.cleaned_data.items() if name not in {"email", "consent"}}
+        typed["strike"] = typed["strike"] or self.fields["strike"].initial
+        slug = free_slug(typed["organisation"])
+        return MessageOfSupport(slug=slug, received_on=timezone.localdate(), **typed)

@@ -23,6 +23,7 @@ COLUMNS = {
 COUNTED_FROM = {
     "created_at": _("after it was written down"),
     "recorded_at": _("after it was recorded"),
+    "submitted_at": _("after you sent it"),
     "stored_at": _("after it was stored"),
     "uploaded_at": _("after it was uploaded"),
     "confirmed_at": _("after you confirmed it"),

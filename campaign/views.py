@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from campaign import keeping, subscribing
 from campaign.cacheable import cacheable, page_number
 from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless, from_anywhere
-from campaign.forms import ChoicesForm, SubscribeForm
+from campaign.forms import ChoicesForm, MessageForm, SubscribeForm
 from campaign.models import (
     CONFIRM_WITHIN,
     Activist,
@@ -29,6 +29,7 @@ from campaign.models import (
 )
 from campaign.previewing import is_preview
 from campaign.searching import named
+from campaign.sending import take_form
 from limits.asking import proof_page
 from limits.judging import sender
 from outbox.capping import MAILS_A_DAY
@@ -133,6 +134,21 @@ def update(request: HttpRequest, slug: str) -> HttpResponse:
 def messages_of_support(request: HttpRequest) -> HttpResponse:
     rows = MessageOfSupport.objects.published().prefetch_related("translations")
     return render(request, "campaign/messages.html", {"support": rows})
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+@cacheable()
+def send_message(request: HttpRequest) -> HttpResponse:
+    form = MessageForm(request.POST if request.method == "POST" else None)
+    return take_form(request, form, "campaign/send_message.html")
+
+
+@require_safe
+@cacheable()
+def sent(request: HttpRequest) -> HttpResponse:
+    """Thank for what was sent in, whatever it was."""
+    return render(request, "campaign/sent.html")
 
 
 @require_safe

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 NEAR_WITHIN = timedelta(minutes=10)
 OVER_WITHIN = timedelta(hours=1)
-# Half the world has an address there: how many come from it says nothing.
+# Half the world has an address there, or gave none: how many come from it says nothing.
 OPEN_TO_ALL = frozenset(
     (  # noqa: SIM905
         "aol.com bk.ru fastmail.com free.fr freenet.de gmail.com gmx.at gmx.ch gmx.com gmx.de gmx.net hotmail.co.uk "
@@ -35,7 +35,7 @@ OPEN_TO_ALL = frozenset(
         "protonmail.com qq.com rambler.ru riseup.net seznam.cz t-online.de telia.com tuta.com tutanota.com ukr.net "
         "web.de wp.pl ya.ru yahoo.co.uk yahoo.com yahoo.de yahoo.fr yandex.kz yandex.ru"
     ).split()
-)
+) | {""}
 
 
 @dataclass(frozen=True)

@@ -9,42 +9,11 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from campaign.countries import country_choices
-from privacy.typed import clean_address, clean_name, clean_text
+from campaign.fields import AddressField, LineField, WordsField
 from protests import consent
 from protests.addressing import is_sent_from
 from protests.handover import Which, deliveries
 from protests.models import Letter, Signature, Target
-
-
-class TypedField(forms.CharField):
-    """Text that is measured after it was cleaned: what is taken out of it does not count."""
-
-    cleaned = staticmethod(clean_name)
-
-    def to_python(self, value: Any) -> str:
-        text = str(super().to_python(value))
-        # Far too long for cleaning to make it short enough: the check of the length is to say so, and soon.
-        if self.max_length and len(text) > 4 * self.max_length:
-            return text
-        return self.cleaned(text)
-
-
-class LineField(TypedField):
-    """One line of text."""
-
-
-class WordsField(TypedField):
-    """Some lines of text."""
-
-    widget = forms.Textarea
-    cleaned = staticmethod(clean_text)
-
-
-class AddressField(TypedField):
-    """An e-mail address that a server elsewhere can be asked to take mail for."""
-
-    widget = forms.EmailInput
-    cleaned = staticmethod(clean_address)
 
 
 def _countries() -> list[tuple[str, Any]]:

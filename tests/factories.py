@@ -67,6 +67,15 @@ class MessageOfSupportFactory(DjangoModelFactory):
     published_at = LONG_AGO
 
 
+class SubmittedMessageFactory(MessageOfSupportFactory):
+    """What a visitor sent in; nobody has decided on it yet."""
+
+    submitted_at = LazyFunction(timezone.now)
+    consent_version = "test"
+    contact = "nora@example.org"
+    published_at = None
+
+
 class DocumentFactory(DjangoModelFactory):
     class Meta:
         model = campaign.Document

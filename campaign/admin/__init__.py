@@ -1,14 +1,24 @@
 """The organisers' desk for the story, and for who reads it by e-mail."""
 
-from campaign.admin import mailings, story, subscribers
-from campaign.admin.published import PublishedAdmin, SafeAddresses, StateFilter, StrikeFilter
+from campaign.admin import mailings, story, subscribers, voices
+from campaign.admin.published import (
+    PublishedAdmin,
+    SafeAddresses,
+    StateFilter,
+    StrikeFilter,
+    SubmittedAdmin,
+    SubmittedFilter,
+)
 
 __all__ = [
     "PublishedAdmin",
     "SafeAddresses",
     "StateFilter",
     "StrikeFilter",
+    "SubmittedAdmin",
+    "SubmittedFilter",
     "mailings",
     "story",
     "subscribers",
+    "voices",
 ]

@@ -12,9 +12,8 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
 
-from campaign.models import (
-    Strike,
-)
+from campaign import submitting
+from campaign.models import Strike, SubmittedQuerySet
 from outbox.confirming import confirmed
 
 
@@ -50,6 +49,36 @@ class StateFilter(admin.SimpleListFilter):
             case "published":
                 return queryset.released()
         return queryset
+
+
+class SubmittedFilter(StateFilter):
+    """Apart from each other: what waits, what the limits doubt, what was refused. The last two are not in the list."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("waiting", _("sent in, waits for you")),
+            ("doubtful", _("sent in, doubtful")),
+            ("refused", _("refused")),
+            *super().lookups(request, model_admin),
+        ]
+
+    def choices(self, changelist: Any) -> Any:
+        everything, *rest = super().choices(changelist)
+        return [{**everything, "display": _("all but the doubtful and the refused")}, *rest]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "waiting":
+                return queryset.waiting().trusted()
+            case "doubtful":
+                return queryset.waiting().doubtful()
+            case "refused":
+                return queryset.refused()
+            case "draft":
+                return queryset.filter(published_at=None).filter(Q(submitted_at=None) | Q(approved_at__isnull=False))
+            case None:
+                return queryset.filter(Q(hold="") | Q(approved_at__isnull=False), refused_at=None)
+        return super().queryset(request, queryset)
 
 
 class StrikeFilter(admin.SimpleListFilter):
@@ -139,6 +168,88 @@ class PublishedAdmin(SafeAddresses, TranslatableAdmin):
     )
     def publish(self, request: HttpRequest, queryset: QuerySet[Any]) -> int:
         return queryset.update(published_at=timezone.now())
+
+    @confirmed(
+        description=_("Back to draft"),
+        question=_("Readers will no longer find these. Whoever has read or copied them keeps what they have."),
+        changes=_not_drafts,
+    )
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Any]) -> int:
+        return queryset.update(published_at=None)
+
+
+def _publishable(queryset: QuerySet[Any]) -> QuerySet[Any]:
+    return _unpublished(queryset).filter(refused_at=None)
+
+
+class SubmittedAdmin:
+    """
+    What visitors send in, beside what organisers write; before PublishedAdmin, or any other ModelAdmin.
+
+    Its list_filter begins with SubmittedFilter.
+    """
+
+    ordering: tuple[Any, ...] = (F("published_at").desc(nulls_first=True), "-pk")
+    actions = ("publish", "refuse", "take_up_again", "withdraw")
+    show_full_result_count = False
+    # What the page of a row says of the visitor's part in it.
+    of_sending = ("submitted_at", "hold", "contact", "consent_version", "approved_at", "approved_by", "refused_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        fields = (*super().get_readonly_fields(request, obj), *self.of_sending)  # type: ignore[misc]
+        return (*fields, "refused_by", "published_at") if obj and obj.refused_at else (*fields, "refused_by")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        if obj is None or obj.submitted_at is None:
+            return fieldsets
+        explained = _(
+            "Read it before you publish it: does it name somebody whom it could endanger, is it what it says it is? "
+            "Publish it here by a date under “Published”, or many at once from the list. What nobody decides on is "
+            "deleted after 90 days, and what is refused after 30."
+        )
+        sent = {"fields": (*self.of_sending, "refused_by"), "description": explained}
+        return [*fieldsets, (_("Sent in by a visitor"), sent)]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        if obj.published_at and obj.approved_at is None:
+            obj.approved_at, obj.approved_by = timezone.now(), request.user
+        super().save_model(request, obj, form, change)  # type: ignore[misc]
+
+    @admin.display(description=_("state"))
+    def state(self, obj: Any) -> str:
+        if obj.refused_at:
+            return str(_("refused"))
+        if obj.is_waiting:
+            return str(_("doubtful: %(why)s") % {"why": obj.get_hold_display()} if obj.hold else _("waits for you"))
+        return PublishedAdmin.state(self, obj)  # type: ignore[arg-type]
+
+    @confirmed(
+        description=_("Publish now"),
+        question=_("Everybody will be able to read these from now on. A planned date is replaced by the present time."),
+        changes=_publishable,
+    )
+    def publish(self, request: HttpRequest, queryset: QuerySet[Any]) -> int:
+        return submitting.publish(queryset, by=request.user)  # type: ignore[arg-type]
+
+    @confirmed(
+        description=_("Refuse"),
+        question=_(
+            "These are not published, and are deleted after 30 days. Until then “Take up again” brings them back. "
+            "Nobody is told."
+        ),
+        changes=SubmittedQuerySet.waiting,
+    )
+    def refuse(self, request: HttpRequest, queryset: QuerySet[Any]) -> int:
+        return submitting.refuse(queryset, by=request.user)  # type: ignore[arg-type]
+
+    @confirmed(
+        description=_("Take up again"),
+        question=_("These were refused, and wait for a decision again."),
+        changes=SubmittedQuerySet.refused,
+    )
+    def take_up_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> int:
+        return submitting.take_up_again(queryset)
 
     @confirmed(
         description=_("Back to draft"),

@@ -23,7 +23,6 @@ from campaign.models import (
     Demand,
     Document,
     Mailing,
-    MessageOfSupport,
     Strike,
     TimelineEvent,
     Update,
@@ -149,16 +148,6 @@ class UpdateAdmin(PublishedAdmin):
             return format_html('<a href="{}">{}</a>', url, _("The mailing of this update"))
         url = f"{reverse('admin:campaign_mailing_add')}?update={update.pk}"
         return format_html('<a href="{}">{}</a>', url, _("Mail this update to its subscribers"))
-
-
-@admin.register(MessageOfSupport)
-class MessageOfSupportAdmin(PublishedAdmin):
-    list_display = ("__str__", "country", "received_on", "strike", "state", "language_column")
-    list_filter = (StateFilter, StrikeFilter, "country")
-    search_fields = ("translations__organisation", "translations__text")
-    fields = ("organisation", "slug", "country", "received_on", "strike", "text", "published_at")
-    slug_from = "organisation"
-    has_preview = False
 
 
 @admin.register(Document)

@@ -6,6 +6,7 @@ from campaign.models.news import Update, slug_is_free
 from campaign.models.people import Activist, ActivistQuerySet, Alias, Charge, ChargeUpdate
 from campaign.models.published import OfStrikeQuerySet, PublishedQuerySet, published_at
 from campaign.models.strikes import Claim, Demand, Strike, TimelineEvent
+from campaign.models.submitted import DECIDE_WITHIN, KEEP_REFUSED, Submitted, SubmittedQuerySet
 from campaign.models.subscribers import (
     CONFIRM_WITHIN,
     LINK_FOR,
@@ -18,11 +19,14 @@ from campaign.models.subscribers import (
     SubscriberQuerySet,
     SubscriptionMail,
 )
-from campaign.models.voices import MessageOfSupport
+from campaign.models.voices import NAMED_FOR_DAYS, MessageOfSupport, VoiceQuerySet
 
 __all__ = [
     "CONFIRM_WITHIN",
+    "DECIDE_WITHIN",
+    "KEEP_REFUSED",
     "LINK_FOR",
+    "NAMED_FOR_DAYS",
     "REFUSALS",
     "Activist",
     "ActivistQuerySet",
@@ -42,11 +46,14 @@ __all__ = [
     "OfStrikeQuerySet",
     "PublishedQuerySet",
     "Strike",
+    "Submitted",
+    "SubmittedQuerySet",
     "Subscriber",
     "SubscriberQuerySet",
     "SubscriptionMail",
     "TimelineEvent",
     "Update",
+    "VoiceQuerySet",
     "published_at",
     "slug_is_free",
 ]

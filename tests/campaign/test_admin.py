@@ -220,7 +220,7 @@ def test_an_activist_is_written_with_spellings_and_charges_that_lead_to_their_hi
     ("model", "data", "row"),
     [
         ("document", {"title": "Motion", "slug": "m", "kind": "motion", "body": "x"}, Document),
-        ("messageofsupport", {"organisation": "Union", "slug": "u", "text": "x"}, MessageOfSupport),
+        ("messageofsupport", {"kind": "support", "organisation": "Union", "slug": "u", "text": "x"}, MessageOfSupport),
     ],
 )
 def test_documents_and_messages_are_written(desk, model, data, row):
