@@ -12,6 +12,11 @@ def is_preview(request: HttpRequest, model: type[Model]) -> bool:
     """
     if request.GET.get("preview") != "1":
         return False
+    return may_look(request, model)
+
+
+def may_look(request: HttpRequest, model: type[Model]) -> bool:
+    """Whether this is an organiser who may see the drafts of `model`."""
     label = model._meta
     return request.user.is_staff and any(
         request.user.has_perm(f"{label.app_label}.{act}_{label.model_name}") for act in ("view", "change")

@@ -5,14 +5,14 @@ from typing import Any
 from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
 from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
-from campaign import keeping, subscribing
+from campaign import keeping, picturing, subscribing
 from campaign.cacheable import cacheable, page_number
 from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless, from_anywhere
 from campaign.forms import ChoicesForm, MessageForm, SubscribeForm
@@ -21,13 +21,14 @@ from campaign.models import (
     Activist,
     Document,
     MessageOfSupport,
+    Picture,
     PublishedQuerySet,
     Strike,
     Subscriber,
     SubscriptionMail,
     Update,
 )
-from campaign.previewing import is_preview
+from campaign.previewing import is_preview, may_look
 from campaign.searching import named
 from campaign.sending import take_form
 from limits.asking import proof_page
@@ -164,6 +165,26 @@ def document(request: HttpRequest, slug: str) -> HttpResponse:
 @cacheable()
 def privacy(request: HttpRequest) -> HttpResponse:
     return render(request, "campaign/privacy.html", {"kept": keeping.kept()})
+
+
+@require_safe
+def media(request: HttpRequest, name: str) -> HttpResponseBase:
+    """Hand out a picture's file, for ever the same. One that is not published only organisers get."""
+    found = picturing.find(name)
+    if found is None:
+        raise Http404
+    row, path = found
+    is_public = row.is_published
+    if not (is_public or may_look(request, Picture)):
+        raise Http404
+    response = FileResponse(path.open("rb"), content_type="image/jpeg")
+    if is_public:
+        patch_cache_control(response, public=True, max_age=365 * 24 * 3600, immutable=True)
+    else:
+        patch_cache_control(response, private=True, no_store=True)
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 @cookieless

@@ -4,6 +4,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import include, path
 
+from campaign.views import media
 from config import health
 
 handler500 = "config.failing.server_error"
@@ -12,6 +13,7 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", health.metrics),
+    path("media/<str:name>", media, name="media"),
     path("dev/", include("outbox.urls")),
     *i18n_patterns(
         path("", include("donations.urls")),

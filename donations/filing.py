@@ -6,25 +6,20 @@ is. Both are stored encrypted in the database, and handed out as downloads alone
 """
 
 import re
-import struct
 from base64 import b64decode, b64encode
 from hashlib import sha256
-from io import BytesIO
 from pathlib import PurePath
 from typing import BinaryIO
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
-from PIL import Image, ImageOps
 
+from campaign import picturing
 from donations.models import StoredFile
 
-MAXIMUM_BYTES = 8 * 1024 * 1024
-# What a browser offers to choose from. A phone that takes HEIC turns it into JPEG by itself.
-ACCEPTED = "image/jpeg,image/png,image/webp,application/pdf"
-# To be held in memory: a small file can claim to hold a far larger picture. A large JPEG is read smaller at once.
-_MAXIMUM_PIXELS = 40_000_000
+# What a browser offers to choose from.
+ACCEPTED = f"{picturing.ACCEPTED},application/pdf"
 # In pixels: handwriting on a sheet of A4 is still read well.
 _LONGEST_SIDE = 2400
 _QUALITY = 82
@@ -33,20 +28,14 @@ _PDF_ENDS_WITHIN = 2048
 
 def take(file: BinaryIO, *, name: str, by: User | None) -> StoredFile:
     """Store an uploaded file. Raises ValidationError, with words for who sent it, and then keeps nothing."""
-    content = file.read(MAXIMUM_BYTES + 1)
-    if len(content) > MAXIMUM_BYTES:
-        raise ValidationError(
-            _("This file is larger than %(limit)d MB."), params={"limit": MAXIMUM_BYTES // 1024 // 1024}
-        )
-    if not content:
-        raise ValidationError(_("This file is empty."))
+    sent = picturing.content(file)
     stem = re.sub(r"[^\w.-]+", "-", PurePath(name.replace("\\", "/")).stem)[:100].strip("-.") or "file"
-    if content.startswith(b"%PDF-"):
-        if b"%%EOF" not in content[-_PDF_ENDS_WITHIN:]:
+    if sent.startswith(b"%PDF-"):
+        if b"%%EOF" not in sent[-_PDF_ENDS_WITHIN:]:
             raise ValidationError(_("This PDF is cut off or broken. Please save it anew."))
-        kept, media_type, ending = content, "application/pdf", "pdf"
+        kept, media_type, ending = sent, "application/pdf", "pdf"
     else:
-        kept, media_type, ending = _drawn_anew(content), "image/jpeg", "jpg"
+        kept, media_type, ending = _drawn_anew(sent), "image/jpeg", "jpg"
     stored = StoredFile(
         name=f"{stem}.{ending}",
         media_type=media_type,
@@ -64,22 +53,11 @@ def content(stored: StoredFile) -> bytes:
     return b64decode(stored.content)
 
 
-def _drawn_anew(content: bytes) -> bytes:
+def _drawn_anew(sent: bytes) -> bytes:
     """Return the picture as a JPEG with nothing in it but the picture. Raises ValidationError."""
     try:
-        with Image.open(BytesIO(content), formats=["JPEG", "PNG", "WEBP"]) as opened:
-            opened.draft("RGB", (_LONGEST_SIDE, _LONGEST_SIDE))
-            if opened.width * opened.height > _MAXIMUM_PIXELS:
-                raise ValidationError(_("This picture has too many pixels. Please send a smaller one."))
-            picture = opened if opened.mode in {"RGB", "L"} else opened.convert("RGBA")
-            picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
-            upright = ImageOps.exif_transpose(picture).convert("RGBA")
-    except (OSError, SyntaxError, ValueError, EOFError, KeyError, struct.error, Image.DecompressionBombError) as error:
+        return picturing.jpeg(picturing.draw(sent, within=(_LONGEST_SIDE, _LONGEST_SIDE)), _QUALITY)
+    except picturing.NotAPicture as error:
         raise ValidationError(
             _("This is no picture or PDF that we can read. Please send JPEG, PNG, WebP or PDF.")
         ) from error
-    paper = Image.new("RGB", upright.size, "white")  # JPEG knows no transparency
-    paper.paste(upright, mask=upright.getchannel("A"))
-    drawn = BytesIO()
-    paper.save(drawn, "JPEG", quality=_QUALITY, optimize=True)
-    return drawn.getvalue()

@@ -88,6 +88,18 @@ class DocumentFactory(DjangoModelFactory):
     published_at = LONG_AGO
 
 
+class PictureFactory(DjangoModelFactory):
+    """A row without its files: campaign.picturing.take() makes both."""
+
+    class Meta:
+        model = campaign.Picture
+
+    sha256 = Sequence("{:064x}".format)
+    width, height = 1200, 600
+    alt = "Workers on the square"
+    published_at = LONG_AGO
+
+
 class UpdateFactory(DjangoModelFactory):
     class Meta:
         model = campaign.Update

@@ -1,6 +1,6 @@
 """The organisers' desk for the story, and for who reads it by e-mail."""
 
-from campaign.admin import mailings, story, subscribers, voices
+from campaign.admin import mailings, pictures, story, subscribers, voices
 from campaign.admin.published import (
     PublishedAdmin,
     SafeAddresses,
@@ -18,6 +18,7 @@ __all__ = [
     "SubmittedAdmin",
     "SubmittedFilter",
     "mailings",
+    "pictures",
     "story",
     "subscribers",
     "voices",

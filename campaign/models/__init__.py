@@ -4,6 +4,7 @@ from campaign.models.campaign import Campaign, Edition
 from campaign.models.documents import Document
 from campaign.models.news import Update, slug_is_free
 from campaign.models.people import Activist, ActivistQuerySet, Alias, Charge, ChargeUpdate
+from campaign.models.pictures import Picture
 from campaign.models.published import OfStrikeQuerySet, PublishedQuerySet, published_at
 from campaign.models.strikes import Claim, Demand, Strike, TimelineEvent
 from campaign.models.submitted import DECIDE_WITHIN, KEEP_REFUSED, Submitted, SubmittedQuerySet
@@ -44,6 +45,7 @@ __all__ = [
     "MailingTrial",
     "MessageOfSupport",
     "OfStrikeQuerySet",
+    "Picture",
     "PublishedQuerySet",
     "Strike",
     "Submitted",

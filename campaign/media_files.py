@@ -1,0 +1,37 @@
+"""The files of pictures, in MEDIA_ROOT."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+
+def path(name: str) -> Path:
+    return Path(settings.MEDIA_ROOT, name)
+
+
+def write(name: str, content: bytes) -> None:
+    """Put a file in its place whole: a reader never sees half of one."""
+    path(name).parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=settings.MEDIA_ROOT, prefix=".", delete=False) as file:
+        try:
+            file.write(content)
+            file.close()
+            Path(file.name).rename(path(name))
+        except OSError:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def remove(sender: Any, instance: Any, **_signal: Any) -> None:
+    """Remove a deleted picture's files, however it was deleted, once that is certain."""
+    names = [version.name for version in instance.versions]
+
+    def unlink() -> None:
+        if not sender.objects.filter(sha256=instance.sha256).exists():  # else it was sent anew meanwhile
+            for name in names:
+                path(name).unlink(missing_ok=True)
+
+    transaction.on_commit(unlink)

@@ -1,0 +1,134 @@
+"""
+Pictures that people send, drawn anew: where and with what they were taken, or what else a file hides, is not kept.
+
+They are kept as JPEG, which every phone and every service that shows a preview of a link reads.
+"""
+
+import re
+import struct
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from PIL import Image, ImageOps
+
+from campaign import media_files
+from campaign.models.pictures import LARGE, Picture
+
+MAXIMUM_BYTES = 8 * 1024 * 1024
+# What a browser offers to choose from. A phone that takes HEIC turns it into JPEG by itself.
+ACCEPTED = "image/jpeg,image/png,image/webp"
+# To be held in memory: a small file can claim to hold a far larger picture. A large JPEG is read smaller at once.
+_MAXIMUM_PIXELS = 40_000_000
+# A scroll of a picture is cut down to this height.
+_TALLEST = 2400
+_QUALITY = 80
+_NAME = re.compile(r"([0-9a-f]{64})-[0-9]{1,4}\.jpg")
+
+
+class NotAPicture(Exception):
+    """The file is none of the pictures that we read."""
+
+
+def content(file: BinaryIO) -> bytes:
+    """Return what was uploaded. Raises ValidationError if it is too much, or nothing."""
+    read = file.read(MAXIMUM_BYTES + 1)
+    if len(read) > MAXIMUM_BYTES:
+        raise ValidationError(
+            _("This file is larger than %(limit)d MB."), params={"limit": MAXIMUM_BYTES // 1024 // 1024}
+        )
+    if not read:
+        raise ValidationError(_("This file is empty."))
+    return read
+
+
+def draw(sent: bytes, *, within: tuple[int, int]) -> Image.Image:
+    """Return the picture upright, no larger than `within`, with nothing but its colours. Raises NotAPicture."""
+    try:
+        with Image.open(BytesIO(sent), formats=["JPEG", "PNG", "WEBP"]) as opened:
+            opened.draft("RGB", (max(within), max(within)))
+            if opened.width * opened.height > _MAXIMUM_PIXELS:
+                raise ValidationError(_("This picture has too many pixels. Please send a smaller one."))
+            picture = opened if opened.mode in {"RGB", "L"} else opened.convert("RGBA")
+            picture.thumbnail((max(within), max(within)))
+            upright = ImageOps.exif_transpose(picture).convert("RGBA")
+    except (OSError, SyntaxError, ValueError, EOFError, KeyError, struct.error, Image.DecompressionBombError) as error:
+        raise NotAPicture from error
+    upright.thumbnail(within)
+    paper = Image.new("RGB", upright.size, "white")  # JPEG knows no transparency
+    paper.paste(upright, mask=upright.getchannel("A"))
+    return paper
+
+
+def jpeg(picture: Image.Image, quality: int = _QUALITY) -> bytes:
+    drawn = BytesIO()
+    picture.save(drawn, "JPEG", quality=quality, optimize=True, progressive=True)
+    return drawn.getvalue()
+
+
+class Drawn(NamedTuple):
+    """A picture as it will be kept, in its sizes."""
+
+    large: Image.Image
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        return sha256(self.content).hexdigest()
+
+
+def drawn(file: BinaryIO) -> Drawn:
+    """Draw an uploaded picture anew. Raises ValidationError, with words for who sent it."""
+    try:
+        large = draw(content(file), within=(LARGE, _TALLEST))
+    except NotAPicture as error:
+        raise ValidationError(_("This is no picture that we can read. Please send JPEG, PNG or WebP.")) from error
+    return Drawn(large, jpeg(large))
+
+
+def put(drawn: Drawn, picture: Picture) -> None:
+    """Write the files of a picture that is about to be saved, and say in its row what they are."""
+    picture.sha256, picture.width, picture.height = drawn.sha256, drawn.large.width, drawn.large.height
+    for version in picture.versions:
+        is_large = version.width == drawn.large.width
+        resized = drawn.large if is_large else drawn.large.resize((version.width, version.height))
+        media_files.write(version.name, drawn.content if is_large else jpeg(resized))
+
+
+def take(file: BinaryIO, *, alt: str, credit: str = "", by: User | None) -> Picture:
+    """
+    Keep an uploaded picture; one that is there already is returned as it is.
+
+    What a visitor sends (`by` is None) nobody but organisers sees until one publishes it. Raises ValidationError, with
+    words for who sent it, and then keeps nothing.
+    """
+    if not alt.strip():
+        raise ValidationError(_("Please say in one sentence what is to be seen."))
+    new = drawn(file)
+    picture = Picture(
+        alt=alt.strip(), credit=credit.strip(), published_at=timezone.now() if by else None, uploaded_by=by
+    )
+    picture.clean_fields(exclude=("sha256", "width", "height"))
+    put(new, picture)
+    try:
+        with transaction.atomic():
+            picture.save()
+    except IntegrityError:
+        return Picture.objects.get(sha256=new.sha256)
+    return picture
+
+
+def find(name: str) -> tuple[Picture, Path] | None:
+    """Return the picture with a file of that name, and where it is; None if there is none."""
+    match = _NAME.fullmatch(name)
+    picture = Picture.objects.filter(sha256=match[1]).first() if match else None
+    if picture is None or name not in {version.name for version in picture.versions}:
+        return None
+    path = media_files.path(name)
+    return (picture, path) if path.is_file() else None
