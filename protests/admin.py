@@ -25,13 +25,13 @@ from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
 from parler.forms import TranslatableModelForm
 
-from campaign.admin import PublishedAdmin, SafeAddresses, StateFilter, StrikeFilter
+from campaign.admin import PublishedAdmin, SafeAddresses, StrikeFilter, SubmittedAdmin, SubmittedFilter
 from campaign.countries import country_choices, country_name
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
 from outbox.models import State
 from privacy.addresses import address_tag
-from protests import charting, handover, holding, hours, mapping
+from protests import charting, handover, holding, hours, mapping, witnessing
 from protests.addressing import recipients
 from protests.emails import papers
 from protests.forecasting import Forecast, forecast
@@ -47,6 +47,7 @@ from protests.models import (
     LetterText,
     MailDomain,
     Picket,
+    PicketReport,
     Signature,
     SuspensionNotice,
     Target,
@@ -916,7 +917,7 @@ class WallClockField(forms.SplitDateTimeField):
         return datetime.combine(*data_list) if data_list and all(data_list) else None
 
 
-class PicketForm(TranslatableModelForm):
+class PicketDeskForm(TranslatableModelForm):
     starts_at = WallClockField(widget=AdminSplitDateTime, required=False)
     ends_at = WallClockField(widget=AdminSplitDateTime, required=False)
 
@@ -940,10 +941,10 @@ class PicketForm(TranslatableModelForm):
 
 
 @admin.register(Picket)
-class PicketAdmin(CountryChoice, PublishedAdmin):
-    form = PicketForm
+class PicketAdmin(CountryChoice, SubmittedAdmin, PublishedAdmin):
+    form = PicketDeskForm
     list_display = ("place", "kind", "country_shown", "strike", "begins", "state", "published_at")
-    list_filter = (StateFilter, "kind", StrikeFilter, CountryFilter)
+    list_filter = (SubmittedFilter, "kind", StrikeFilter, CountryFilter)
     search_fields = ("translations__place", "translations__text", "slug")
     slug_from = "place"
     date_hierarchy = "starts_at"
@@ -973,3 +974,67 @@ class PicketAdmin(CountryChoice, PublishedAdmin):
             return _("Choose outside which office it is, and save: here will be its letters to print and hand over.")
         url = reverse("admin:protests_letter_handover")
         return format_html('<a href="{}?target={}">{}</a>', url, picket.target_id, _("Download letters to hand over"))
+
+
+@admin.register(PicketReport)
+class PicketReportAdmin(SubmittedAdmin, PublishedAdmin):
+    list_display = ("__str__", "people", "state", "published_at")
+    list_filter = (SubmittedFilter,)
+    search_fields = ("translations__text", "organisation", "picket__slug")
+    autocomplete_fields = ("picket", "pictures")
+    readonly_fields = ("shown",)
+    fields = ("picket", "organisation", "people", "text", "shown", "pictures", "published_at")
+    has_preview = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = PicketReport.objects.select_related("picket")
+        return rows.prefetch_related("translations", "picket__translations", "pictures__translations")
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {}
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001
+        super().save_related(request, form, formsets, change)
+        if form.instance.published_at:
+            witnessing.show_pictures([form.instance.pk])
+
+    @confirmed(
+        description=_("Publish now"),
+        question=_(
+            "Everybody will be able to read these and see their pictures from now on. Is each who can be recognised "
+            "safe if the whole world sees it?"
+        ),
+        changes=lambda queryset: queryset.filter(refused_at=None).exclude(published_at__lte=timezone.now()),
+    )
+    def publish(self, request: HttpRequest, queryset: QuerySet[Any]) -> int:
+        return witnessing.publish(queryset, by=request.user)  # type: ignore[arg-type]
+
+    @confirmed(
+        description=_("Back to draft"),
+        question=_(
+            "Readers will no longer find these, nor the pictures that came with them. Whoever has read or copied them "
+            "keeps what they have."
+        ),
+        changes=lambda queryset: queryset.exclude(published_at=None),
+    )
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Any]) -> int:
+        return witnessing.withdraw(queryset)
+
+    @admin.display(description=_("how they look"))
+    def shown(self, report: PicketReport) -> Any:
+        if report.pk is None:
+            return ""
+        return format_html_join(
+            " ",
+            '<a href="{}"><img class="thumbnail" src="{}" width="{}" height="{}" alt="{}" loading="lazy"></a>',
+            (
+                (
+                    reverse("admin:campaign_picture_change", args=[picture.pk]),
+                    picture.versions[0].url,
+                    picture.versions[0].width,
+                    picture.versions[0].height,
+                    picture.safe_translation_getter("alt", any_language=True),
+                )
+                for picture in report.pictures.all()
+            ),
+        )

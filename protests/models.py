@@ -21,7 +21,15 @@ from parler.managers import TranslatableQuerySet
 from parler.models import TranslatableModel, TranslatedFields
 
 from campaign.countries import country_name
-from campaign.models import OfStrikeQuerySet, Strike, published_at
+from campaign.models import (
+    OfStrikeQuerySet,
+    Picture,
+    PublishedQuerySet,
+    Strike,
+    Submitted,
+    SubmittedQuerySet,
+    published_at,
+)
 from limits.models import Why
 from outbox.models import WAITING, LinkMailQuerySet, OutgoingMail, OutgoingMailQuerySet, State
 from privacy.fields import EncryptedTextField, TagField
@@ -45,6 +53,7 @@ FIRST_REST = timedelta(minutes=15)
 LONGEST_REST = timedelta(days=1)
 # How long a picket is taken to last of which nobody said when it ends.
 PICKET_LASTS = timedelta(hours=2)
+PEOPLE_AT_MOST = 1_000_000
 
 
 def the_wait_was_ours(waiting: "DeliveryQuerySet") -> None:
@@ -902,7 +911,7 @@ def slug_is_free(slug: str) -> None:
         raise ValidationError(_("This is the address of the form. Choose another one."))
 
 
-class PicketQuerySet(OfStrikeQuerySet):
+class PicketQuerySet(SubmittedQuerySet, OfStrikeQuerySet):
     def coming(self) -> Self:
         """What one can still go to: what has no day is held regularly."""
         return self.exclude(self._over())
@@ -938,10 +947,14 @@ class PicketQuerySet(OfStrikeQuerySet):
         return sorted(counted, key=lambda row: country_name(row[0]).casefold())
 
 
-class Picket(TranslatableModel):
-    """A protest in the street: a picket, a collection, a rally."""
+class Picket(Submitted, TranslatableModel):
+    """A protest in the street: a picket, a collection, a rally. Visitors send them in, too."""
 
-    not_personal = ALL
+    personal = Submitted.personal_submitted
+    not_personal: ClassVar = Submitted.not_personal_submitted | {
+        *("slug", "strike", "kind", "country", "target", "starts_at", "ends_at", "time_zone", "latitude", "longitude"),
+        "changed_at",
+    }
 
     class Kind(models.TextChoices):
         PICKET = "picket", _("picket")
@@ -1001,16 +1014,16 @@ class Picket(TranslatableModel):
         date_text=models.CharField(_("date in words"), max_length=60, blank=True),
         text=models.TextField(_("text"), blank=True, help_text=_("Markdown.")),
     )
-    published_at = published_at()
     changed_at = models.DateTimeField(_("changed"), auto_now=True)
 
     objects = PicketQuerySet.as_manager()
 
-    class Meta:
+    class Meta(Submitted.Meta):
         verbose_name = _("picket")
         verbose_name_plural = _("pickets")
         ordering = ["-starts_at", "pk"]
         constraints = [
+            *Submitted.Meta.constraints,
             models.CheckConstraint(
                 condition=Q(ends_at=None) | Q(starts_at__isnull=False, ends_at__gt=F("starts_at")),
                 name="protests_picket_ends_after_it_began",
@@ -1060,6 +1073,11 @@ class Picket(TranslatableModel):
         return (self.ends_at or self.starts_at + PICKET_LASTS) < timezone.now()
 
     @property
+    def has_begun(self) -> bool:
+        """Whether somebody may have been there."""
+        return self.starts_at is None or self.starts_at <= timezone.now()
+
+    @property
     def ends_the_same_day(self) -> bool:
         if self.starts_at is None or self.ends_at is None:
             return False
@@ -1074,3 +1092,45 @@ class Picket(TranslatableModel):
     def has_an_hour(self) -> bool:
         """Whether it can stand in a calendar: a day in words is known only roughly, or comes again."""
         return self.starts_at is not None and not any(text.date_text for text in self.translations.all())
+
+
+class PicketReportQuerySet(SubmittedQuerySet, PublishedQuerySet):
+    def published(self) -> Self:
+        """What readers may see now: what is told of a picket that is not published waits for it."""
+        return self.released().filter(picket__in=Picket.objects.published())
+
+
+class PicketReport(Submitted, TranslatableModel):
+    """What somebody tells of a picket afterwards, with pictures."""
+
+    personal = Submitted.personal_submitted
+    not_personal: ClassVar = Submitted.not_personal_submitted | {"picket", "organisation", "people"}
+
+    picket = models.ForeignKey(Picket, models.CASCADE, related_name="reports", verbose_name=_("picket"))
+    organisation = models.CharField(
+        _("from"), max_length=150, blank=True, help_text=_("The branch or group that tells it, no person's name.")
+    )
+    people = models.PositiveIntegerField(_("how many took part"), null=True, blank=True)
+    translations = TranslatedFields(text=models.TextField(_("report"), help_text=_("Plain text.")))
+    pictures = models.ManyToManyField(Picture, blank=True, related_name="picket_reports", verbose_name=_("pictures"))
+
+    objects = PicketReportQuerySet.as_manager()
+
+    class Meta(Submitted.Meta):
+        verbose_name = _("report from a picket")
+        verbose_name_plural = _("reports from pickets")
+        ordering = ["-pk"]
+        constraints = [
+            *Submitted.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(people=None) | Q(people__gte=1, people__lte=PEOPLE_AT_MOST),
+                name="protests_picketreport_people_came",
+                violation_error_message=_("At least one took part; empty if nobody counted."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.picket}: {self.organisation}" if self.organisation else str(self.picket)
+
+    def get_absolute_url(self) -> str:
+        return f"{self.picket.get_absolute_url()}#report-{self.pk}"

@@ -1,23 +1,28 @@
-"""The pages of what happens in the street."""
+"""The pages of what happens in the street, and the forms with which visitors tell of it."""
 
 from datetime import timedelta
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import F, Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from campaign.cacheable import cacheable, page_number
 from campaign.cacheable import country as country_code
+from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless
 from campaign.models import Campaign
 from campaign.previewing import is_preview
-from protests import ical, mapping
-from protests.models import Addressee, Letter, Picket, PicketQuerySet
+from campaign.sending import take_form
+from protests import ical, mapping, witnessing
+from protests.forms import PicketForm, PicketReportForm, ReportPictureForm
+from protests.models import Addressee, Letter, Picket, PicketQuerySet, PicketReport
 
 PER_PAGE = 20
 # More than anybody announces at once; a calendar program reads all of them each time.
@@ -51,6 +56,11 @@ def _picket(request: HttpRequest, slug: str) -> Picket:
     rows = Picket.objects.select_related("target").prefetch_related(
         "translations",
         "strike__translations",
+        Prefetch(
+            "reports",
+            PicketReport.objects.released().prefetch_related("translations", "pictures__translations"),
+            to_attr="told",
+        ),
         Prefetch("target__addressees", reach.prefetch_related("letter__translations"), to_attr="open_letters"),
     )
     return get_object_or_404(rows if is_preview(request, Picket) else rows.published(), slug=slug)
@@ -91,3 +101,47 @@ def one_in_calendar(request: HttpRequest, slug: str) -> HttpResponse:
     if not found.has_an_hour:
         raise Http404
     return _calendar(str(found), [found])
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+@cacheable()
+def add(request: HttpRequest) -> HttpResponse:
+    form = PicketForm(request.POST if request.method == "POST" else None)
+    return take_form(request, form, "protests/add_picket.html")
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+@cacheable()
+def report(request: HttpRequest, slug: str) -> HttpResponse:
+    """Let somebody who was there tell of it; pictures follow, once the words have arrived."""
+    found = get_object_or_404(_with_texts(Picket.objects.published()), slug=slug)
+    if not found.has_begun:
+        return SeeOther(found.get_absolute_url())
+    form = PicketReportForm(request.POST if request.method == "POST" else None, picket=found)
+    return take_form(request, form, "protests/report_picket.html", then=_to_pictures, picket=found)
+
+
+def _to_pictures(report: Any) -> str:
+    return reverse("protests:report_pictures", args=[report.picket.slug, witnessing.token(report)])
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+def report_pictures(request: HttpRequest, slug: str, token: str) -> HttpResponse:
+    try:
+        found = witnessing.of_token(token)
+    except PicketReport.DoesNotExist:
+        return behind_a_mailed_link(render(request, "protests/report_pictures_over.html", status=404))
+    form = ReportPictureForm(request.POST, request.FILES) if request.method == "POST" else ReportPictureForm()
+    if form.is_bound and form.is_valid():
+        try:
+            typed = form.cleaned_data
+            witnessing.add_picture(found, typed["file"], alt=typed["alt"], credit=typed["credit"])
+            return SeeOther(request.path)
+        except ValidationError as error:
+            form.add_error("file", error)
+    context = {"report": found, "form": form, "added": found.pictures.count(), "most": witnessing.PICTURES}
+    status = 400 if form.errors else 200
+    return behind_a_mailed_link(render(request, "protests/report_pictures.html", context, status=status))

@@ -12,6 +12,9 @@ urlpatterns = [
     path("receipt/<str:code>/", views.receipt, name="receipt"),
     path("pickets/", pickets.pickets, name="pickets"),
     path("pickets/calendar.ics", pickets.calendar, name="calendar"),
+    path("pickets/add/", pickets.add, name="add_picket"),
     path("pickets/<slug:slug>/", pickets.picket, name="picket"),
+    path("pickets/<slug:slug>/report/", pickets.report, name="report_picket"),
+    path("pickets/<slug:slug>/pictures/<str:token>/", pickets.report_pictures, name="report_pictures"),
     path("pickets/<slug:slug>/calendar.ics", pickets.one_in_calendar, name="picket_calendar"),
 ]
