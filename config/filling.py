@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from decimal import Decimal
 from difflib import get_close_matches
 from operator import methodcaller
 from typing import Any
@@ -217,6 +218,7 @@ def expected(column: Any) -> str:
 COLUMNS: tuple[tuple[Any, type, str], ...] = (
     (models.BooleanField, bool, "true or false"),
     (models.IntegerField, int, "a whole number"),
+    (models.DecimalField, Decimal, "a number such as 51.5"),
     (models.DateTimeField, date, "a date such as 2011-07-20, or 2011-07-20T12:00:00Z"),
     (models.DateField, date, "a date such as 2011-07-20"),
     (models.TimeField, time, "a time such as 09:00:00"),

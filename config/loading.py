@@ -139,9 +139,9 @@ TARGET = Kind(
 TARGET_COUNTRY = Kind(TargetCountry, belongs_to="target", known_by=("country",))
 PICKET = Kind(
     Picket,
-    ("slug", "kind", "country", "starts_at", "published_at"),
-    refers=("strike",),
-    translated=("place", "date_text", "text"),
+    ("slug", "kind", "country", "starts_at", "ends_at", "time_zone", "latitude", "longitude", "published_at"),
+    refers=("strike", "target"),
+    translated=("place", "address", "date_text", "text"),
 )
 LETTER = Kind(
     Letter,

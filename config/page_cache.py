@@ -34,7 +34,7 @@ from django.utils.http import parse_etags
 from campaign import editions
 
 # What the paths of public pages are made of.
-PATH = re.compile(r"/[A-Za-z0-9_/-]{0,200}")
+PATH = re.compile(r"/[A-Za-z0-9_/.-]{0,200}")
 # So long a page may be shown while another thread makes it anew, and so long while it cannot be made at all.
 STALE_SECONDS, STALE_IF_ERROR_SECONDS = 60, 600
 # How often each process asks for the number of the edition.

@@ -165,9 +165,10 @@ if not DEVELOPMENT:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-# Where organisers upload files, and how much with what the form adds (MAXIMUM_BYTES in campaign.picturing and
+# Where files are uploaded, and how much with what the form adds (MAXIMUM_BYTES in campaign.picturing and
 # donations.uploading).
 UPLOAD_MAX_SIZES = {
+    r"/pickets/[-\w]+/pictures/[^/]+/\Z": 8 * 1024 * 1024 + 64 * 1024,
     r"/admin/campaign/picture/add/\Z": 8 * 1024 * 1024 + 64 * 1024,
     r"/admin/donations/(collectionsheet/\d+/scan|disbursement/\d+/evidence)/\Z": 8 * 1024 * 1024 + 64 * 1024,
     r"/admin/donations/bankstatement/import/\Z": 10 * 1024 * 1024 + 64 * 1024,

@@ -1,11 +1,13 @@
 """The organisers' desk for letters."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, QuerySet
 from django.forms.models import BaseInlineFormSet
@@ -17,19 +19,19 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator, format_lazy
+from django.utils.text import Truncator, capfirst, format_lazy
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
 from parler.forms import TranslatableModelForm
 
-from campaign.admin import PublishedAdmin, SafeAddresses
+from campaign.admin import PublishedAdmin, SafeAddresses, StrikeFilter, SubmittedAdmin, SubmittedFilter
 from campaign.countries import country_choices, country_name
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
 from outbox.models import State
 from privacy.addresses import address_tag
-from protests import charting, handover, holding
+from protests import charting, handover, holding, hours, mapping, witnessing
 from protests.addressing import recipients
 from protests.emails import papers
 from protests.forecasting import Forecast, forecast
@@ -45,6 +47,7 @@ from protests.models import (
     LetterText,
     MailDomain,
     Picket,
+    PicketReport,
     Signature,
     SuspensionNotice,
     Target,
@@ -910,20 +913,131 @@ class LetterTextAdmin(LookOnly, admin.ModelAdmin):
         return text.count
 
 
+class WallClockField(forms.SplitDateTimeField):
+    """A day and an hour by the clock of a place that another field tells: without a time zone."""
+
+    def compress(self, data_list: Any) -> Any:
+        return datetime.combine(*data_list) if data_list and all(data_list) else None
+
+
+class PicketDeskForm(TranslatableModelForm):
+    starts_at = WallClockField(widget=AdminSplitDateTime, required=False)
+    ends_at = WallClockField(widget=AdminSplitDateTime, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("starts_at", "ends_at"):
+            column = Picket._meta.get_field(name)
+            self.fields[name].label, self.fields[name].help_text = capfirst(column.verbose_name), column.help_text
+            if moment := getattr(self.instance, name):
+                self.initial[name] = moment.astimezone(self.instance.zone).replace(tzinfo=None)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        country, moment = cleaned.get("country", ""), cleaned.get("starts_at")
+        name = cleaned.get("time_zone") or mapping.only_zone(country, moment)
+        for column in ("starts_at", "ends_at"):
+            if cleaned.get(column):
+                # Without a zone, the model says that one is to be chosen.
+                cleaned[column] = cleaned[column].replace(tzinfo=hours.zone(name))
+        return cleaned
+
+
 @admin.register(Picket)
-class PicketAdmin(CountryChoice, SafeAddresses, TranslatableAdmin):
-    list_display = ("place", "kind", "country_shown", "strike", "starts_at", "published_at")
-    list_filter = ("kind", "strike", CountryFilter)
-    actions = ("publish", "withdraw")
-    publish, withdraw = PublishedAdmin.publish, PublishedAdmin.withdraw
+class PicketAdmin(CountryChoice, SubmittedAdmin, PublishedAdmin):
+    form = PicketDeskForm
+    list_display = ("place", "kind", "country_shown", "strike", "begins", "state", "published_at")
+    list_filter = (SubmittedFilter, "kind", StrikeFilter, CountryFilter)
     search_fields = ("translations__place", "translations__text", "slug")
+    slug_from = "place"
+    date_hierarchy = "starts_at"
+    readonly_fields = ("on_paper",)
+    fields = (
+        *("strike", "kind", "country", "place", "slug", "address", "starts_at", "ends_at", "time_zone", "date_text"),
+        *("text", "target", "on_paper", "latitude", "longitude", "published_at"),
+    )
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("translations", "strike__translations")
-
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, tuple[str, ...]]:
-        return {"slug": ("place",)}
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        allowed = request.user.has_perm("protests.hand_over")
+        return [field for field in super().get_fields(request, obj) if allowed or field != "on_paper"]
 
     @admin.display(description=_("country"), ordering="country")
     def country_shown(self, picket: Picket) -> str:
         return country_name(picket.country)
+
+    @admin.display(description=_("begins, local time"), ordering="starts_at")
+    def begins(self, picket: Picket) -> str:
+        if picket.in_words or picket.starts_at is None:
+            return picket.in_words
+        return date_format(picket.starts_at.astimezone(picket.zone), "DATETIME_FORMAT")
+
+    @admin.display(description=_("letters to hand over"))
+    def on_paper(self, picket: Picket) -> Any:
+        if picket.target_id is None:
+            return _("Choose outside which office it is, and save: here will be its letters to print and hand over.")
+        url = reverse("admin:protests_letter_handover")
+        return format_html('<a href="{}?target={}">{}</a>', url, picket.target_id, _("Download letters to hand over"))
+
+
+@admin.register(PicketReport)
+class PicketReportAdmin(SubmittedAdmin, PublishedAdmin):
+    list_display = ("__str__", "people", "state", "published_at")
+    list_filter = (SubmittedFilter,)
+    search_fields = ("translations__text", "organisation", "picket__slug")
+    autocomplete_fields = ("picket", "pictures")
+    readonly_fields = ("shown",)
+    fields = ("picket", "organisation", "people", "text", "shown", "pictures", "published_at")
+    has_preview = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = PicketReport.objects.select_related("picket")
+        return rows.prefetch_related("translations", "picket__translations", "pictures__translations")
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {}
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001
+        super().save_related(request, form, formsets, change)
+        if form.instance.published_at:
+            witnessing.show_pictures([form.instance.pk])
+
+    @confirmed(
+        description=_("Publish now"),
+        question=_(
+            "Everybody will be able to read these and see their pictures from now on. Is each who can be recognised "
+            "safe if the whole world sees it?"
+        ),
+        changes=lambda queryset: queryset.filter(refused_at=None).exclude(published_at__lte=timezone.now()),
+    )
+    def publish(self, request: HttpRequest, queryset: QuerySet[Any]) -> int:
+        return witnessing.publish(queryset, by=request.user)  # type: ignore[arg-type]
+
+    @confirmed(
+        description=_("Back to draft"),
+        question=_(
+            "Readers will no longer find these, nor the pictures that came with them. Whoever has read or copied them "
+            "keeps what they have."
+        ),
+        changes=lambda queryset: queryset.exclude(published_at=None),
+    )
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Any]) -> int:
+        return witnessing.withdraw(queryset)
+
+    @admin.display(description=_("how they look"))
+    def shown(self, report: PicketReport) -> Any:
+        if report.pk is None:
+            return ""
+        return format_html_join(
+            " ",
+            '<a href="{}"><img class="thumbnail" src="{}" width="{}" height="{}" alt="{}" loading="lazy"></a>',
+            (
+                (
+                    reverse("admin:campaign_picture_change", args=[picture.pk]),
+                    picture.versions[0].url,
+                    picture.versions[0].width,
+                    picture.versions[0].height,
+                    picture.safe_translation_getter("alt", any_language=True),
+                )
+                for picture in report.pictures.all()
+            ),
+        )

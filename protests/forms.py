@@ -1,19 +1,24 @@
-"""The form under a letter."""
+"""The forms under a letter, and those with which visitors tell of a picket."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from crispy_forms.helper import FormHelper
 from crispy_forms.layout import Fieldset, Layout
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from campaign import picturing
 from campaign.countries import country_choices
 from campaign.fields import AddressField, LineField, WordsField
-from protests import consent
+from campaign.forms import SendingForm, free_slug
+from campaign.models import Strike
+from protests import consent, hours, mapping
 from protests.addressing import is_sent_from
 from protests.handover import Which, deliveries
-from protests.models import Letter, Signature, Target
+from protests.models import PEOPLE_AT_MOST, Letter, Picket, PicketReport, Signature, Target
 
 
 def _countries() -> list[tuple[str, Any]]:
@@ -145,3 +150,141 @@ class HandoverForm(forms.Form):
     def clean(self) -> None:
         if not self.errors and not deliveries(**self.cleaned_data).exists():
             raise ValidationError(_("There is no such letter to hand over."))
+
+
+class PicketForm(SendingForm):
+    """Adds a picket, which an organiser reads before it is published."""
+
+    # How long ago, and how far ahead.
+    DAYS = (timedelta(days=30), timedelta(days=400))
+
+    strike = forms.ModelChoiceField(Strike.objects.none(), label=_("For which strike"), empty_label=None)
+    kind = forms.ChoiceField(label=_("What is it?"), choices=Picket.Kind.choices, widget=forms.RadioSelect)
+    country = forms.ChoiceField(label=_("Country"), choices=_countries)
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"), help_text=_("The clocks of this country differ: by which is the hour that you typed?")
+    )
+    place = LineField(label=_("Town"), max_length=200)
+    address = LineField(
+        label=_("Where to meet"),
+        max_length=300,
+        required=False,
+        help_text=_("Street and number, or a corner of a square. Outside which embassy or company?"),
+    )
+    day = forms.DateField(label=_("Day"), widget=forms.DateInput(attrs={"type": "date"}))
+    begins = forms.TimeField(
+        label=_("Begins"),
+        help_text=_("By the clock of the place, such as 17:30."),
+        widget=forms.TimeInput(attrs={"type": "time"}),
+    )
+    ends = forms.TimeField(label=_("Ends"), required=False, widget=forms.TimeInput(attrs={"type": "time"}))
+    text = WordsField(
+        label=_("What else people should know"),
+        max_length=3000,
+        required=False,
+        help_text=_("Who calls for it, what to bring. Name nobody whom it could endanger."),
+        widget=forms.Textarea(attrs={"rows": 5, "autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        strikes = Strike.objects.published().prefetch_related("translations")
+        self.fields["strike"].queryset = strikes  # type: ignore[attr-defined]
+        self.only_strike = strikes[0] if len(strikes) == 1 else None
+        if self.only_strike:
+            del self.fields["strike"]
+        self.fields["kind"].initial = Picket.Kind.PICKET
+        # The list of the zones is as long as that of the countries: it is asked where it matters.
+        zones = mapping.zones_of(self.data.get("country", ""))
+        if zones and not mapping.only_zone(self.data["country"], timezone.now()):
+            choices = [("", _("Choose the time zone")), *((name, name.replace("_", " ")) for name in zones)]
+            self.fields["time_zone"].choices = choices  # type: ignore[attr-defined]
+        else:
+            del self.fields["time_zone"]
+
+    def clean(self) -> None:
+        typed = self.cleaned_data
+        if not {"country", "day", "begins"} <= typed.keys():
+            return
+        begins = datetime.combine(typed["day"], typed["begins"])
+        name = typed.get("time_zone") or mapping.only_zone(typed["country"], begins)
+        there = hours.zone(name)
+        typed["time_zone"], typed["starts_at"] = name, begins.replace(tzinfo=there)
+        typed["ends_at"] = datetime.combine(typed["day"], typed["ends"], there) if typed.get("ends") else None
+        if typed["ends_at"] and typed["ends_at"] <= typed["starts_at"]:
+            self.add_error("ends", _("It ends before it begins."))
+        ago, ahead = self.DAYS
+        if not timezone.now() - ago < typed["starts_at"] < timezone.now() + ahead:
+            self.add_error("day", _("Please give a day within the last 30 days, or the next 400."))
+
+    def row(self) -> Picket:
+        typed = self.cleaned_data
+        names = ("kind", "country", "place", "address", "starts_at", "ends_at", "time_zone", "text")
+        return Picket(
+            slug=free_slug(typed["place"]),
+            strike=self.only_strike or typed["strike"],
+            **{name: typed[name] for name in names},
+        )
+
+
+class PicketReportForm(SendingForm):
+    """Tells of a picket. Pictures come afterwards: what was typed has then arrived."""
+
+    text = WordsField(
+        label=_("How was it?"),
+        max_length=5000,
+        help_text=_("Plain text, in any language. Name nobody whom it could endanger."),
+        widget=forms.Textarea(attrs={"rows": 8, "autocomplete": "off"}),
+    )
+    people = forms.IntegerField(
+        label=_("How many took part?"), required=False, min_value=1, max_value=PEOPLE_AT_MOST, help_text=_("Roughly.")
+    )
+    organisation = LineField(
+        label=_("Organisation or union branch"),
+        max_length=150,
+        required=False,
+        help_text=_("Who tells it. It is shown; no person's name, please."),
+        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+
+    def __init__(self, *args: Any, picket: Picket, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.picket = picket
+
+    def row(self) -> PicketReport:
+        typed = {name: self.cleaned_data[name] for name in ("text", "people", "organisation")}
+        return PicketReport(picket=self.picket, **typed)
+
+
+class ReportPictureForm(forms.Form):
+    """Adds one picture to a report."""
+
+    file = forms.FileField(
+        label=_("Picture"),
+        help_text=_(
+            "JPEG, PNG or WebP, up to 8 MB. It is drawn anew and made smaller: the place and the device that a camera "
+            "writes into it are not kept."
+        ),
+        widget=forms.FileInput(attrs={"accept": picturing.ACCEPTED}),
+    )
+    alt = LineField(
+        label=_("What is to be seen"),
+        max_length=300,
+        help_text=_("In one sentence, for those who cannot see it."),
+    )
+    credit = LineField(
+        label=_("Who took it"), max_length=200, required=False, help_text=_("As they want to be named. It is shown.")
+    )
+    consent = forms.BooleanField(
+        label=_(
+            "I may publish this picture, and agree that the campaign does. Whoever can be recognised on it knows and "
+            "agrees."
+        ),
+        error_messages={"required": _("Without your agreement we may not keep and publish it.")},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.helper = FormHelper()
+        self.helper.form_tag = False
+        self.helper.disable_csrf = True  # campaign.cookieless

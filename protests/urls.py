@@ -1,6 +1,6 @@
 from django.urls import path
 
-from protests import views
+from protests import pickets, views
 
 app_name = "protests"
 urlpatterns = [
@@ -11,5 +11,11 @@ urlpatterns = [
     path("letters/<slug:slug>/print/", views.on_paper, name="print"),
     path("confirm/<str:token>/", views.confirm, name="confirm"),
     path("receipt/<str:code>/", views.receipt, name="receipt"),
-    path("pickets/", views.pickets, name="pickets"),
+    path("pickets/", pickets.pickets, name="pickets"),
+    path("pickets/calendar.ics", pickets.calendar, name="calendar"),
+    path("pickets/add/", pickets.add, name="add_picket"),
+    path("pickets/<slug:slug>/", pickets.picket, name="picket"),
+    path("pickets/<slug:slug>/report/", pickets.report, name="report_picket"),
+    path("pickets/<slug:slug>/pictures/<str:token>/", pickets.report_pictures, name="report_pictures"),
+    path("pickets/<slug:slug>/calendar.ics", pickets.one_in_calendar, name="picket_calendar"),
 ]

@@ -39,7 +39,6 @@ from protests.models import (
     Delivery,
     Letter,
     LetterText,
-    Picket,
     Signature,
 )
 from protests.pacing import why_waiting
@@ -333,10 +332,3 @@ def receipt(request: HttpRequest, signature: Signature, code: str) -> HttpRespon
         "by_hand": [own_mail(sheet) for sheet in unsent] if stands and signature.name else [],
     }
     return render(request, "protests/receipt.html", context)
-
-
-@require_safe
-@cacheable()
-def pickets(request: HttpRequest) -> HttpResponse:
-    found = Picket.objects.published().prefetch_related("translations", "strike__translations")
-    return render(request, "protests/pickets.html", {"pickets": found})

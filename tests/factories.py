@@ -398,6 +398,24 @@ class OrganiserFactory(DjangoModelFactory):
     is_superuser = True
 
 
+class PicketReportFactory(DjangoModelFactory):
+    class Meta:
+        model = protests.PicketReport
+
+    picket = SubFactory("tests.factories.PicketFactory")
+    text = "We were many."
+    published_at = LONG_AGO
+
+
+class SubmittedReportFactory(PicketReportFactory):
+    """What a visitor sent in; nobody has decided on it yet."""
+
+    submitted_at = LazyFunction(timezone.now)
+    consent_version = "test"
+    contact = "nora@example.org"
+    published_at = None
+
+
 class PicketFactory(DjangoModelFactory):
     class Meta:
         model = protests.Picket

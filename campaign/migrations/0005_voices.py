@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('campaign', '0004_mailings'),
+        ('campaign', '0005_pictures'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -25,6 +25,7 @@ from tests.factories import (
     FundFactory,
     LetterFactory,
     OrganiserFactory,
+    PicketFactory,
     PledgeMailFactory,
     UpdateFactory,
 )
@@ -109,6 +110,7 @@ PUBLIC = [
         "/sent/",
         "/documents/",
     ),
+    *("/pickets/?country=DE", "/pickets/?page=2", "/pickets/london/", "/pickets/calendar.ics"),
     *("/fund/", "/fund/?fund=bread", "/fund/pledge/?fund=bread", "/updates/?page=2", "/activists/rosa/"),
 ]
 
@@ -118,6 +120,7 @@ class TestWhatIsKept:
     def test_public_pages_of_every_language_are_made_once_for_all(self, site, letter, path):
         FundFactory(slug="bread")
         ActivistFactory(slug="rosa")
+        PicketFactory(slug="london")
 
         first = site.get(path)
 

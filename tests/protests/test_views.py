@@ -22,7 +22,6 @@ from tests.factories import (
     LetterFactory,
     LetterTextFactory,
     OrganiserFactory,
-    PicketFactory,
     SignatureFactory,
     StrikeFactory,
 )
@@ -715,33 +714,6 @@ class TestReceipt:
             signature.deliveries.create(target=AddresseeFactory().target)
         with django_assert_num_queries(len(few)):
             client.get(path)
-
-
-class TestPickets:
-    def test_the_page_shows_what_is_published(self, client):
-        PicketFactory(place="Portland Place", country="GB", date_text="every Friday", text="Bring **banners**.")
-        PicketFactory(place="Secret place", published_at=None)
-
-        text = text_of(client.get("/pickets/"))
-
-        assert "Portland Place, United Kingdom" in text
-        assert "every Friday" in text
-        assert "<strong>banners</strong>" in text
-        assert "Secret" not in text
-
-    def test_it_says_so_when_there_is_none(self, client):
-        assert "No protest in the street" in text_of(client.get("/pickets/"))
-
-    def test_more_pickets_ask_no_more_of_the_database(
-        self, client, django_assert_num_queries, django_assert_max_num_queries
-    ):
-        PicketFactory()
-        with django_assert_max_num_queries(6) as few:
-            client.get("/pickets/")
-        for _ in range(4):
-            PicketFactory()
-        with django_assert_num_queries(len(few)):
-            client.get("/pickets/")
 
 
 class TestVariants:

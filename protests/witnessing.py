@@ -1,0 +1,86 @@
+"""What people tell of a picket they were at, and the pictures they took there."""
+
+from typing import Any, BinaryIO
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Count, ProtectedError, QuerySet
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from campaign import picturing, submitting
+from campaign.models import Picture
+from protests.models import PicketReport
+
+PICTURES = 5
+# So long who has sent a report can add pictures to it.
+_OPEN_FOR_SECONDS = 24 * 3600
+_signer = signing.TimestampSigner(salt="protests.witnessing")
+
+
+def token(report: PicketReport) -> str:
+    """Return what opens the page for the report's pictures. Nothing of it is stored."""
+    return _signer.sign(str(report.pk))
+
+
+def of_token(token: str) -> PicketReport:
+    """Return the report that waits for pictures, and for an organiser. Raises DoesNotExist."""
+    try:
+        pk = _signer.unsign(token, max_age=_OPEN_FOR_SECONDS)
+    except signing.BadSignature as error:
+        raise PicketReport.DoesNotExist from error
+    return PicketReport.objects.waiting().get(pk=pk)
+
+
+def add_picture(report: PicketReport, file: BinaryIO, *, alt: str, credit: str) -> None:
+    """Keep a visitor's picture, which nobody sees before its report is published. Raises ValidationError."""
+    with transaction.atomic():
+        waiting = PicketReport.objects.select_for_update().waiting().filter(pk=report.pk)
+        if waiting.first() is None:
+            raise ValidationError(_("The organisers have already looked at your report; it takes no more pictures."))
+        if report.pictures.count() >= PICTURES:
+            raise ValidationError(_("A report has %(most)d pictures at most."), params={"most": PICTURES})
+        report.pictures.add(picturing.take(file, alt=alt, credit=credit, by=None))
+
+
+def publish(reports: QuerySet[PicketReport], by: AbstractBaseUser) -> int:
+    """Let everybody read these and see their pictures from now on; return how many reports."""
+    with transaction.atomic():
+        pks = list(reports.filter(refused_at=None).values_list("pk", flat=True))
+        show_pictures(pks)
+        return submitting.publish(PicketReport.objects.filter(pk__in=pks), by=by)
+
+
+def show_pictures(reports: list[int]) -> None:
+    Picture.objects.filter(picket_reports__in=reports, published_at=None).update(published_at=timezone.now())
+
+
+def withdraw(reports: QuerySet[PicketReport]) -> int:
+    """Show these no longer, nor those of their pictures that came with them and stand in no other report."""
+    with transaction.atomic():
+        pks = list(reports.values_list("pk", flat=True))
+        others = PicketReport.objects.exclude(pk__in=pks).filter(published_at__isnull=False)
+        theirs = Picture.objects.filter(picket_reports__in=pks, uploaded_by=None)
+        shown_elsewhere = Picture.objects.filter(picket_reports__in=others)
+        Picture.objects.filter(pk__in=theirs.values("pk")).exclude(pk__in=shown_elsewhere.values("pk")).update(
+            published_at=None
+        )
+        return PicketReport.objects.filter(pk__in=pks).update(published_at=None)
+
+
+# Connected in every process: Django's admin, which imports this, is loaded with the apps.
+@receiver(pre_delete, sender=PicketReport)
+def drop_pictures(instance: PicketReport, **_signal: Any) -> None:
+    """Delete with a report the pictures that came with it, which no one has published."""
+    theirs = Picture.objects.filter(picket_reports=instance.pk, uploaded_by=None, published_at=None)
+    alone = Picture.objects.annotate(reports=Count("picket_reports")).filter(pk__in=theirs.values("pk"), reports=1)
+    for picture in alone:
+        try:
+            with transaction.atomic():
+                picture.delete()
+        except ProtectedError:
+            pass  # an organiser uses it elsewhere
