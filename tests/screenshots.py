@@ -106,7 +106,7 @@ def public_pages(page: Page, site: str) -> Iterator[str]:
     ):
         if listed:
             page.goto(listed)
-        page.locator(f"main :is(h2, h3, li) a[href*='{link}']").first.click()
+        page.locator(f"main :is(h1, h2, h3, li) a[href*='{link}']").first.click()
         yield name
         if name == "document":
             page.emulate_media(media="print")

@@ -55,7 +55,7 @@ class CampaignAdmin(SafeAddresses, TranslatableAdmin):
         return super().changelist_view(request, extra_context)
 
 
-class DemandInline(TranslatableTabularInline):
+class DemandInline(TranslatableStackedInline):
     model = Demand
     form = PositionedForm
     formset = PositionedFormSet

@@ -265,7 +265,7 @@ class Journey:
             links = [href for href, _words in page.links if re.search(r"^/letters/[^/]+/$", urlsplit(href).path)]
             if links:
                 say(f"found the letter at {links[0]}")
-                return urljoin(page.url, links[0])
+                return urljoin(page.url, urlsplit(links[0]).path)
         raise Wrong("no page leads to a letter")
 
     def looks_up_the_recipients(self, letter):
