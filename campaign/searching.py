@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -10,7 +11,7 @@ from campaign.models import Activist, MessageOfSupport
 
 # Cyrillic as it sounds in Latin letters, with those of Kazakh and Ukrainian; accents are gone before that. Then a few
 # Latin letters that are no accented ones to Unicode.
-LATIN = {
+LATIN: dict[int, Any] = {
     **str.maketrans("абвгдезиклмнопрстуфхыэєәғқңөұүһіґıłøđ", "abvgdeziklmnoprstufhieeagknouuhigilod"),
     **str.maketrans({"ж": "zh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "sh", "ю": "iu", "я": "ia", "æ": "ae"}),
     **str.maketrans("", "", "ъь"),

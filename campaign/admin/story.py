@@ -11,8 +11,8 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone, translation
 from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from parler.admin import TranslatableAdmin, TranslatableStackedInline, TranslatableTabularInline
 
 from campaign.admin.published import PublishedAdmin, SafeAddresses, StateFilter, StrikeFilter
@@ -194,7 +194,7 @@ class InCustodyFilter(admin.SimpleListFilter):
 @admin.register(Activist)
 class ActivistAdmin(PublishedAdmin):
     ordering = ("position", "name")
-    list_display = ("name", "role", "status_now", "strike", "remembered", "state", "language_column")
+    list_display = ("name", "status_now", "strike", "remembered", "state", "language_column")
     list_filter = (StateFilter, InCustodyFilter, "remembered", StrikeFilter)
     # The search finds names in any spelling, as readers do; these are what it looks through besides.
     search_fields = ("translations__role", "translations__story")
@@ -234,10 +234,12 @@ class ActivistAdmin(PublishedAdmin):
     def status_now(self, activist: Activist) -> str:
         if not activist.status:
             return "-"
-        days = activist.days_in_custody if activist.custody else 0
-        return (
-            f"{activist.status.label}, {ngettext('%d day', '%d days', days) % days}" if days else activist.status.label
-        )
+        if not activist.custody:
+            return str(activist.status.label)
+        days = ngettext("%d day", "%d days", activist.days_in_custody) % activist.days_in_custody
+        if not activist.days_are_certain:
+            days = gettext("at least %(days)s") % {"days": days}
+        return f"{activist.status.label}, {days}"
 
 
 class ChargeUpdateInline(TranslatableStackedInline):
