@@ -16,10 +16,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from campaign import cards, keeping, picturing, sharing, subscribing
 from campaign.cacheable import cacheable, page_number
 from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless, from_anywhere
-from campaign.forms import ChoicesForm, MessageForm, SubscribeForm
+from campaign.forms import ChoicesForm, CommentForm, MessageForm, SubscribeForm
 from campaign.models import (
     CONFIRM_WITHIN,
     Activist,
+    Comment,
     Document,
     MessageOfSupport,
     Picture,
@@ -39,6 +40,7 @@ from privacy.tags import tag
 
 NEWEST = 5
 UPDATES_PER_PAGE = 20
+MOST_COMMENTS = 200
 # Nobody types more to find something, and each word is looked for in all texts.
 LONGEST_QUERY, MOST_WORDS = 100, 6
 
@@ -149,8 +151,20 @@ def update(request: HttpRequest, slug: str) -> HttpResponse:
         "translations",
         Prefetch("strike", Strike.objects.published().prefetch_related("translations")),
         Prefetch("activists", Activist.objects.published().with_charges(), to_attr="people"),
+        Prefetch("said", Comment.objects.released()[:MOST_COMMENTS], to_attr="published_comments"),
     )
     return _page(request, "campaign/update.html", queryset, slug, "update")
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+@cacheable()
+def comment(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show the form for a comment on an update, and take it."""
+    rows = Update.objects.published().filter(comments=Update.Comments.MODERATED).prefetch_related("translations")
+    row = get_object_or_404(rows, slug=slug)
+    form = CommentForm(row, request.POST if request.method == "POST" else None)
+    return take_form(request, form, "campaign/comment.html", update=row)
 
 
 @require_safe

@@ -75,7 +75,7 @@ STEP = Kind(
 )
 UPDATE = Kind(
     Update,
-    ("source", "published_at"),
+    ("source", "comments", "published_at"),
     refers=("strike",),
     translated=("title", "summary"),
     body="body",
