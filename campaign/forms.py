@@ -18,7 +18,7 @@ from parler.forms import TranslatableBaseInlineFormSet, TranslatableModelForm
 from campaign.consent import SENDING, SENDING_VERSION, TEXTS, VERSION
 from campaign.countries import country_choices
 from campaign.fields import AddressField, LineField, WordsField
-from campaign.models import Endorsement, MessageOfSupport, Strike, Submitted
+from campaign.models import Comment, Endorsement, MessageOfSupport, Strike, Submitted, Update
 from privacy.typed import clean_address
 
 # Above every position that an organiser types, within what the column holds.
@@ -184,6 +184,31 @@ def free_slug(words: str) -> str:
 
 def optional_countries() -> list[tuple[str, Any]]:
     return [("", gettext_lazy("I would rather not say")), *country_choices()]
+
+
+class CommentForm(SendingForm):
+    """What a reader says to an update."""
+
+    text = WordsField(
+        label=gettext_lazy("Your comment"),
+        max_length=2000,
+        help_text=gettext_lazy("Plain text. Name nobody whom it could endanger."),
+        widget=forms.Textarea(attrs={"rows": 6, "autocomplete": "off"}),
+    )
+    person = LineField(
+        label=gettext_lazy("Your name"),
+        max_length=100,
+        required=False,
+        help_text=gettext_lazy("It is shown with the comment. Leave it empty, or choose another one, for your safety."),
+        widget=forms.TextInput(attrs={"autocomplete": "nickname"}),
+    )
+
+    def __init__(self, update: Update, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.update = update
+
+    def row(self) -> Submitted:
+        return Comment(update=self.update, person=self.cleaned_data["person"], text=self.cleaned_data["text"])
 
 
 class ToStrikeForm(SendingForm):

@@ -18,6 +18,7 @@ urlpatterns = [
     path("updates/feed/", require_safe(cacheable()(feeds.UpdatesFeed())), name="feed"),
     re_path(r"^updates/(?P<year>[0-9]{4})/(?P<month>0[1-9]|1[0-2])/$", views.updates_of_month, name="updates_of_month"),
     path("updates/<slug:slug>/", views.update, name="update"),
+    path("updates/<slug:slug>/comment/", views.comment, name="comment"),
     path("updates/<slug:slug>/card.png", views.card, {"model": Update}, name="update_card"),
     path("messages/", views.messages_of_support, name="messages"),
     path("messages/<slug:slug>/", views.message, name="message"),

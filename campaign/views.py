@@ -20,10 +20,11 @@ from campaign import cards, keeping, picturing, sharing, subscribing
 from campaign.cacheable import cacheable, country, page_number
 from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless, from_anywhere
 from campaign.countries import country_name
-from campaign.forms import ChoicesForm, EndorsementForm, MessageForm, SubscribeForm
+from campaign.forms import ChoicesForm, CommentForm, EndorsementForm, MessageForm, SubscribeForm
 from campaign.models import (
     CONFIRM_WITHIN,
     Activist,
+    Comment,
     Document,
     Endorsement,
     MessageOfSupport,
@@ -48,6 +49,8 @@ ENDORSED = 8
 UPDATES_PER_PAGE = MESSAGES_PER_PAGE = 20
 ENDORSEMENTS_PER_PAGE = 50
 LOCKED_UP = {Status.IN_PRISON, Status.UNDER_ARREST, Status.SENTENCED}
+UPDATES_PER_PAGE = 20
+MOST_COMMENTS = 200
 # Nobody types more to find something, and each word is looked for in all texts.
 LONGEST_QUERY, MOST_WORDS = 100, 6
 
@@ -182,6 +185,7 @@ def update(request: HttpRequest, slug: str) -> HttpResponse:
         "translations",
         Prefetch("strike", Strike.objects.published().prefetch_related("translations")),
         Prefetch("activists", Activist.objects.published().with_charges(), to_attr="people"),
+        Prefetch("said", Comment.objects.released()[:MOST_COMMENTS], to_attr="published_comments"),
     )
     return _page(request, "campaign/update.html", queryset, slug, "update")
 
@@ -212,6 +216,17 @@ def messages_of_support(request: HttpRequest) -> HttpResponse:
         "query": urlencode({name: value for name, value in chosen.items() if value}),
     }
     return render(request, "campaign/messages.html", context)
+
+
+@cookieless
+@require_http_methods(["GET", "HEAD", "POST"])
+@cacheable()
+def comment(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show the form for a comment on an update, and take it."""
+    rows = Update.objects.published().filter(comments=Update.Comments.MODERATED).prefetch_related("translations")
+    row = get_object_or_404(rows, slug=slug)
+    form = CommentForm(row, request.POST if request.method == "POST" else None)
+    return take_form(request, form, "campaign/comment.html", update=row)
 
 
 @require_safe

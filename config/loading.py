@@ -108,7 +108,7 @@ CUSTODY = Kind(
 )
 UPDATE = Kind(
     Update,
-    ("source", "published_at"),
+    ("source", "comments", "published_at"),
     refers=("strike",),
     translated=("title", "summary"),
     body="body",

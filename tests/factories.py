@@ -154,6 +154,19 @@ class UpdateFactory(DjangoModelFactory):
     published_at = LONG_AGO
 
 
+class SubmittedCommentFactory(DjangoModelFactory):
+    """What a reader sent in; nobody has decided on it yet."""
+
+    class Meta:
+        model = campaign.Comment
+
+    update = SubFactory(UpdateFactory, comments="moderated")
+    person = "Nora Berg"
+    text = "We stand with them."
+    submitted_at = LazyFunction(timezone.now)
+    consent_version = "test"
+
+
 class SubscriberFactory(DjangoModelFactory):
     """A subscriber who has confirmed; `unconfirmed=True` is one who has not."""
 

@@ -81,6 +81,8 @@ def public_pages(page: Page, site: str) -> Iterator[str]:
         "home": "/",
         "activists": "/activists/",
         "updates": "/updates/",
+        "updates-found": "/updates/?q=miners",
+        "updates-month": "/updates/2011/08/",
         "messages": "/messages/",
         "letters": "/letters/",
         "pickets": "/pickets/",

@@ -276,7 +276,18 @@ class UpdateAdmin(PublishedAdmin):
     list_display = ("__str__", "state", "published_at", "strike", "language_column")
     list_filter = (StateFilter, StrikeFilter, "activists")
     search_fields = ("slug", "source", "translations__title", "translations__summary", "translations__body")
-    fields = ("title", "slug", "summary", "body", "source", "strike", "activists", "published_at", "by_mail")
+    fields = (
+        "title",
+        "slug",
+        "summary",
+        "body",
+        "source",
+        "strike",
+        "activists",
+        "comments",
+        "published_at",
+        "by_mail",
+    )
     readonly_fields = ("by_mail",)
     filter_horizontal = ("activists",)
     slug_from = "title"

@@ -1,9 +1,14 @@
 """What supporters say: read first, then published."""
 
-from django.contrib import admin
+from typing import Any
 
-from campaign.admin.published import PublishedAdmin, StrikeFilter, SubmittedAdmin, SubmittedFilter
-from campaign.models import Endorsement, MessageOfSupport
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from campaign.admin.published import PublishedAdmin, SafeAddresses, StrikeFilter, SubmittedAdmin, SubmittedFilter
+from campaign.models import Comment, Endorsement, MessageOfSupport
 
 
 @admin.register(MessageOfSupport)
@@ -44,3 +49,28 @@ class EndorsementAdmin(SubmittedAdmin, PublishedAdmin):
     )
     slug_from = "organisation"
     has_preview = False
+
+
+@admin.register(Comment)
+class CommentAdmin(SubmittedAdmin, SafeAddresses, admin.ModelAdmin):
+    """What readers say: to publish or to refuse, and not to rewrite."""
+
+    list_display = ("__str__", "on", "person", "submitted_at", "state")
+    list_filter = (SubmittedFilter,)
+    search_fields = ("text", "update__slug", "update__translations__title")
+    fields = ("on", "person", "text", "published_at")
+    readonly_fields = ("on", "person", "text")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("update").prefetch_related("update__translations")
+
+    def view_on_site(self, comment: Comment) -> str | None:
+        is_public = comment.update.takes_comments and Comment.objects.released().filter(pk=comment.pk).exists()
+        return comment.get_absolute_url() if is_public else None
+
+    @admin.display(description=_("update"))
+    def on(self, comment: Comment) -> str:
+        return str(comment.update)

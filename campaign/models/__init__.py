@@ -2,7 +2,7 @@
 
 from campaign.models.campaign import Campaign, Edition
 from campaign.models.documents import Document
-from campaign.models.news import Update, slug_is_free
+from campaign.models.news import Comment, Update, slug_is_free
 from campaign.models.people import Activist, ActivistQuerySet, Alias, Charge, ChargeUpdate, Custody, Status
 from campaign.models.pictures import Picture
 from campaign.models.published import OfStrikeQuerySet, PublishedQuerySet, published_at
@@ -45,6 +45,7 @@ __all__ = [
     "Charge",
     "ChargeUpdate",
     "Claim",
+    "Comment",
     "Company",
     "Custody",
     "Demand",

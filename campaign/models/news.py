@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -10,13 +10,17 @@ from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.functions import TruncMonth
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from parler.models import TranslatableModel, TranslatedFields
 
 from campaign.models.people import Activist
 from campaign.models.published import OfStrikeQuerySet, published_at
 from campaign.models.strikes import Strike
-from privacy.registry import ALL
+from campaign.models.submitted import Submitted, SubmittedQuerySet
+from campaign.models.voices import NAMED_FOR_DAYS
+from privacy.fields import EncryptedTextField
+from privacy.registry import ALL, Rule
 
 
 def slug_is_free(slug: str) -> None:
@@ -57,6 +61,10 @@ class UpdateQuerySet(OfStrikeQuerySet):
 class Update(TranslatableModel):
     """News of the campaign."""
 
+    class Comments(models.TextChoices):
+        OFF = "off", _("none")
+        MODERATED = "moderated", _("each is read by an organiser first")
+
     not_personal = ALL
 
     slug = models.SlugField(_("address of the page"), unique=True, validators=[slug_is_free])
@@ -70,6 +78,13 @@ class Update(TranslatableModel):
         body=models.TextField(_("text"), help_text=_("Markdown.")),
     )
     source = models.CharField(_("source"), max_length=200, blank=True)
+    comments = models.CharField(
+        _("comments"),
+        max_length=10,
+        choices=Comments,
+        default=Comments.OFF,
+        help_text=_("With none, those that were published before are not shown either."),
+    )
     published_at = published_at()
     changed_at = models.DateTimeField(_("changed"), auto_now=True)
 
@@ -79,9 +94,50 @@ class Update(TranslatableModel):
         verbose_name = _("update")
         verbose_name_plural = _("updates")
         ordering = ["-published_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(comments__in=["off", "moderated"]), name="campaign_update_comments_known"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.safe_translation_getter("title", any_language=True) or self.slug
 
     def get_absolute_url(self) -> str:
         return reverse("campaign:update", args=[self.slug])
+
+    @property
+    def takes_comments(self) -> bool:
+        return self.comments == self.Comments.MODERATED
+
+
+class CommentQuerySet(SubmittedQuerySet):
+    def released(self) -> Self:
+        """Those whose own date has come."""
+        return self.filter(published_at__lte=timezone.now())
+
+
+class Comment(Submitted):
+    """What a reader says to an update, once an organiser has read it."""
+
+    update = models.ForeignKey(Update, models.CASCADE, related_name="said", verbose_name=_("update"))
+    person = EncryptedTextField(_("name"), blank=True, help_text=_("Shown with the comment."))
+    text = models.TextField(_("comment"))
+
+    objects = CommentQuerySet.as_manager()
+
+    personal: ClassVar = Submitted.personal_submitted | {
+        "person": Rule(_("To show who wrote it."), NAMED_FOR_DAYS, "submitted_at")
+    }
+    not_personal: ClassVar = Submitted.not_personal_submitted | {"update", "text"}
+
+    class Meta(Submitted.Meta):
+        verbose_name = _("comment")
+        verbose_name_plural = _("comments")
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return Truncator(self.text).chars(60)
+
+    def get_absolute_url(self) -> str:
+        return f"{self.update.get_absolute_url()}#comment-{self.pk}"

@@ -147,6 +147,7 @@ def test_an_update_that_is_posted_stands_on_home_and_in_the_feed(desk):
         "slug": "they-won",
         "summary": "All of it.",
         "body": "## At last",
+        "comments": "off",
         "strike": strike.pk,
         "activists": [activist.pk],
         "published_at_0": "2011-12-01",
@@ -172,7 +173,7 @@ def test_the_address_of_a_page_follows_from_its_title(desk):
 
 def test_a_translation_is_added_beside_the_original(desk):
     update = UpdateFactory(slug="u", title="In English")
-    data = {"title": "Auf Deutsch", "slug": "u", "body": "Text.", "published_at_0": "2011-12-01"}
+    data = {"title": "Auf Deutsch", "slug": "u", "body": "Text.", "comments": "off", "published_at_0": "2011-12-01"}
     data["published_at_1"] = "12:00"
     saved(desk.post(f"/admin/campaign/update/{update.pk}/change/?language=de", data))
     assert "Auf Deutsch" in desk.get("/de/updates/u/").text

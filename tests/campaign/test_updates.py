@@ -1,13 +1,19 @@
-"""Updates are found again: by month, by their words; and looked at before they are saved."""
+"""Updates are found again by month and by their words, looked at before they are saved, and commented on."""
 
 import re
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import IntegrityError, transaction
+from django.utils import timezone
 
-from campaign.models import Update
-from tests.factories import ActivistFactory, OrganiserFactory, UpdateFactory
+from campaign.models import Comment, Update
+from limits.models import Why
+from limits.stamping import stamp
+from privacy.purging import purge
+from tests.factories import ActivistFactory, OrganiserFactory, SubmittedCommentFactory, UpdateFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -181,3 +187,93 @@ def test_who_may_write_no_updates_has_no_preview(client):
     user.user_permissions.add(Permission.objects.get(codename="view_update"))
     client.force_login(user)
     assert client.post(PREVIEW, TYPED).status_code == 403
+
+
+# --- Comments --------------------------------------------------------------------------------------------------------
+
+COMMENT = "/updates/u/comment/"
+
+
+@pytest.fixture
+def posted():
+    UpdateFactory(slug="u", comments="moderated")
+    return {"text": "We <stand> with\nthem.", "person": "Nora", "consent": "on", "stamp": stamp(time.time() - 60)}
+
+
+def test_a_comment_is_seen_once_an_organiser_has_read_it(client, posted):
+    assert f'href="{COMMENT}"' in client.get("/updates/u/").text
+    assert client.get(COMMENT).status_code == 200
+    response = client.post(COMMENT, posted)
+    assert (response.status_code, response.url) == (303, "/sent/")
+    (row,) = Comment.objects.waiting().trusted()
+    assert "with<br>them" not in client.get("/updates/u/").text
+    client.force_login(OrganiserFactory())
+    page = "/admin/campaign/comment/"
+    assert "We &lt;stand&gt; with" in client.get(page).text
+    data = {"published_at_0": "2011-09-02", "published_at_1": "12:00:00"}
+    assert client.post(f"{page}{row.pk}/change/", data).status_code == 302
+    row.refresh_from_db()
+    assert row.approved_at
+    html = client.get("/updates/u/").text
+    assert "<p>We &lt;stand&gt; with<br>them.</p>" in html
+    assert f'id="comment-{row.pk}"' in html
+
+
+def test_what_the_limits_doubt_waits_apart(client, posted):
+    client.post(COMMENT, {**posted, "homepage": "spam"})
+    assert Comment.objects.waiting().doubtful().get().hold == Why.TRAP
+
+
+@pytest.mark.parametrize("bad", [{"text": ""}, {"text": "x" * 2001}, {"consent": ""}, {"email": "nora@localhost"}])
+def test_a_comment_that_cannot_be_taken_is_told_why(client, posted, bad):
+    response = client.post(COMMENT, {**posted, **bad})
+    assert response.status_code == 400
+    assert "Nothing has been sent yet" in response.text
+    assert not Comment.objects.exists()
+
+
+@pytest.mark.parametrize("changed", [{"comments": "off"}, {"published_at": None}])
+def test_where_none_are_taken_none_are_shown_and_none_can_be_sent(client, posted, changed):
+    update = Update.objects.get()
+    now = timezone.now()
+    SubmittedCommentFactory(update=update, text="Seen before", approved_at=now, published_at=now)
+    assert "Seen before" in client.get("/updates/u/").text
+    Update.objects.update(**changed)
+    assert client.get(COMMENT).status_code == 404
+    assert client.post(COMMENT, posted).status_code == 404
+    assert "Seen before" not in client.get("/updates/u/").text
+    assert Comment.objects.count() == 1
+
+
+def test_an_update_takes_no_comments_unless_an_organiser_says_so(client):
+    UpdateFactory(slug="u")
+    assert "comment/" not in client.get("/updates/u/").text
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Update.objects.update(comments="all")
+
+
+def test_a_comment_is_never_seen_without_an_approval():
+    row = SubmittedCommentFactory()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Comment.objects.filter(pk=row.pk).update(published_at=timezone.now())
+
+
+def test_a_comment_that_nobody_decided_on_goes_and_so_does_the_name_beside_an_old_one():
+    now = timezone.now()
+    SubmittedCommentFactory(submitted_at=now - timedelta(days=91))
+    kept = SubmittedCommentFactory(submitted_at=now - timedelta(days=731), approved_at=now, published_at=now)
+    purge()
+    (row,) = Comment.objects.all()
+    assert (row.pk, row.person, row.text) == (kept.pk, "", kept.text)
+
+
+def test_the_desk_refuses_and_publishes_comments_but_does_not_rewrite_them(desk):
+    row = SubmittedCommentFactory()
+    assert desk.get("/admin/campaign/comment/add/").status_code == 403
+    url = f"/admin/campaign/comment/{row.pk}/change/"
+    assert desk.get(url).status_code == 200
+    desk.post(url, {"text": "Other words", "person": "X", "published_at_0": "", "published_at_1": ""})
+    row.refresh_from_db()
+    assert row.text == "We stand with them."
+    for state in ("waiting", "doubtful", "refused", "draft", "published"):
+        assert desk.get(f"/admin/campaign/comment/?state={state}").status_code == 200
