@@ -1,9 +1,11 @@
 """What supporters say: read first, then published."""
 
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextInputWidget
 
 from campaign.admin.published import PublishedAdmin, StrikeFilter, SubmittedAdmin, SubmittedFilter
 from campaign.models import Endorsement, MessageOfSupport
+from privacy.fields import EncryptedTextField
 
 
 @admin.register(MessageOfSupport)
@@ -23,6 +25,7 @@ class MessageOfSupportAdmin(SubmittedAdmin, PublishedAdmin):
         "published_at",
     )
     slug_from = "organisation"
+    formfield_overrides = {EncryptedTextField: {"widget": AdminTextInputWidget}}
 
 
 @admin.register(Endorsement)
