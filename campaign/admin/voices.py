@@ -3,12 +3,14 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextInputWidget
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from campaign.admin.published import PublishedAdmin, SafeAddresses, StrikeFilter, SubmittedAdmin, SubmittedFilter
 from campaign.models import Comment, Endorsement, MessageOfSupport
+from privacy.fields import EncryptedTextField
 
 
 @admin.register(MessageOfSupport)
@@ -28,6 +30,7 @@ class MessageOfSupportAdmin(SubmittedAdmin, PublishedAdmin):
         "published_at",
     )
     slug_from = "organisation"
+    formfield_overrides = {EncryptedTextField: {"widget": AdminTextInputWidget}}
 
 
 @admin.register(Endorsement)
