@@ -1,7 +1,7 @@
 """
 Draw static/img/world.svg, the land of the world without any border, from a shapefile of Natural Earth (public domain).
 
-    uv run --no-project --with shapely --with pyshp python -m tests.world ne_10m_admin_0_countries.shp
+    uv run --with shapely --with pyshp python -m tests.world ne_10m_admin_0_countries.shp
 """
 
 import sys
@@ -26,7 +26,8 @@ def land(path: str) -> list[Polygon]:
     whole = unary_union([shape(row.__geo_interface__).buffer(0) for row in shapefile.Reader(path).shapes()])
     west = affinity.translate(whole.intersection(box(-180, SOUTHMOST, CUT, 90)), 360)
     rest = whole.intersection(box(CUT, SOUTHMOST, 180, 90))
-    rejoined = unary_union([rest, west.buffer(0.01)])
+    # At the cut itself, east would be taken for west.
+    rejoined = unary_union([rest, west.buffer(0.01)]).intersection(box(CUT, SOUTHMOST, CUT + 359.99, 90))
     drawn = transform(rejoined, lambda points: [project(y, x) for x, y in points])
     simple = drawn.buffer(0.02).simplify(FINENESS).buffer(0)
     return sorted((part for part in simple.geoms if part.area > SMALLEST), key=lambda part: -part.area)
