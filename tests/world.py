@@ -17,6 +17,8 @@ TO = Path(__file__).parent.parent / "static" / "img" / "world.svg"
 # In units of the map: what is finer is left out, and what is smaller.
 FINENESS = 0.5
 SMALLEST = 0.9
+# The Caspian Sea is larger. Smaller holes are land that the data gives to no country.
+SMALLEST_SEA = 20
 # Antarctica has no pickets.
 SOUTHMOST = -57
 CUT = -169  # Bering Strait
@@ -49,8 +51,7 @@ def main() -> None:
     rings = [
         ring(list(one.coords))
         for part in land(sys.argv[1])
-        for one in (part.exterior, *part.interiors)
-        if Polygon(one).area > SMALLEST
+        for one in (part.exterior, *(hole for hole in part.interiors if Polygon(hole).area > SMALLEST_SEA))
     ]
     TO.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">'
