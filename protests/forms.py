@@ -160,7 +160,7 @@ class PicketForm(SendingForm):
 
     strike = forms.ModelChoiceField(Strike.objects.none(), label=_("For which strike"), empty_label=None)
     kind = forms.ChoiceField(label=_("What is it?"), choices=Picket.Kind.choices, widget=forms.RadioSelect)
-    country = forms.ChoiceField(label=_("Country"), choices=_countries)
+    country = forms.ChoiceField(label=_("Country"), choices=lambda: [("", _("Choose the country")), *country_choices()])
     time_zone = forms.ChoiceField(
         label=_("Time zone"), help_text=_("The clocks of this country differ: by which is the hour that you typed?")
     )
@@ -171,13 +171,15 @@ class PicketForm(SendingForm):
         required=False,
         help_text=_("Street and number, or a corner of a square. Outside which embassy or company?"),
     )
-    day = forms.DateField(label=_("Day"), widget=forms.DateInput(attrs={"type": "date"}))
+    day = forms.DateField(label=_("Day"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
     begins = forms.TimeField(
         label=_("Begins"),
         help_text=_("By the clock of the place, such as 17:30."),
-        widget=forms.TimeInput(attrs={"type": "time"}),
+        widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
     )
-    ends = forms.TimeField(label=_("Ends"), required=False, widget=forms.TimeInput(attrs={"type": "time"}))
+    ends = forms.TimeField(
+        label=_("Ends"), required=False, widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"})
+    )
     text = WordsField(
         label=_("What else people should know"),
         max_length=3000,

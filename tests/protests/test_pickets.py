@@ -267,7 +267,7 @@ class TestDesk:
         assert (picket.starts_at, picket.time_zone) == (SOON, "Europe/Berlin")
         page = text_of(desk.get(reverse("admin:protests_picket_change", args=[picket.pk])))
         assert 'name="starts_at_1" value="17:00:00"' in page
-        assert "July 3, 2036, 5 p.m." in text_of(desk.get(reverse("admin:protests_picket_changelist")))
+        assert "3 Jul 2036, 17:00" in text_of(desk.get(reverse("admin:protests_picket_changelist")))
 
     def test_saving_what_was_not_changed_changes_nothing(self, desk, typed):
         desk.post(reverse("admin:protests_picket_add"), typed)
