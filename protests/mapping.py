@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
+from importlib.resources import files
 from math import asin, cos, radians, sin, sqrt
-from pathlib import Path
 
 from protests import hours
 
@@ -41,7 +41,7 @@ def _degrees(text: str, whole: int) -> float:
 @cache
 def _zones() -> dict[str, dict[str, tuple[float, float]]]:
     """Return the time zones of each country, each with where its main city is: the IANA's own list."""
-    lines = (Path(__file__).with_name("zone.tab")).read_text(encoding="ascii").splitlines()
+    lines = (files("tzdata") / "zoneinfo/zone.tab").read_text(encoding="ascii").splitlines()
     rows = [line.split("\t")[:3] for line in lines if not line.startswith("#")]
     found: dict[str, dict[str, tuple[float, float]]] = {}
     for country, position, name in [*rows, _KOSOVO]:
