@@ -927,7 +927,7 @@ class PicketDeskForm(TranslatableModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ("starts_at", "ends_at"):
-            column = Picket._meta.get_field(name)
+            column: Any = Picket._meta.get_field(name)
             self.fields[name].label, self.fields[name].help_text = capfirst(column.verbose_name), column.help_text
             if moment := getattr(self.instance, name):
                 self.initial[name] = moment.astimezone(self.instance.zone).replace(tzinfo=None)

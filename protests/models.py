@@ -949,7 +949,7 @@ def slug_is_free(slug: str) -> None:
         raise ValidationError(_("This is the address of the form. Choose another one."))
 
 
-class PicketQuerySet(SubmittedQuerySet, OfStrikeQuerySet):
+class PicketQuerySet(OfStrikeQuerySet, SubmittedQuerySet):
     def coming(self) -> Self:
         """What one can still go to: what has no day is held regularly."""
         return self.exclude(self._over())
@@ -1132,7 +1132,7 @@ class Picket(Submitted, TranslatableModel):
         return self.starts_at is not None and not any(text.date_text for text in self.translations.all())
 
 
-class PicketReportQuerySet(SubmittedQuerySet, PublishedQuerySet):
+class PicketReportQuerySet(PublishedQuerySet, SubmittedQuerySet):
     def published(self) -> Self:
         """What readers may see now: what is told of a picket that is not published waits for it."""
         return self.released().filter(picket__in=Picket.objects.published())

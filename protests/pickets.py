@@ -97,7 +97,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
 @require_safe
 @cacheable()
 def one_in_calendar(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(_with_texts(Picket.objects.published()), slug=slug)
+    found: Picket = get_object_or_404(_with_texts(Picket.objects.published()), slug=slug)
     if not found.has_an_hour:
         raise Http404
     return _calendar(str(found), [found])
@@ -116,7 +116,7 @@ def add(request: HttpRequest) -> HttpResponse:
 @cacheable()
 def report(request: HttpRequest, slug: str) -> HttpResponse:
     """Let somebody who was there tell of it; pictures follow, once the words have arrived."""
-    found = get_object_or_404(_with_texts(Picket.objects.published()), slug=slug)
+    found: Picket = get_object_or_404(_with_texts(Picket.objects.published()), slug=slug)
     if not found.has_begun:
         return SeeOther(found.get_absolute_url())
     form = PicketReportForm(request.POST if request.method == "POST" else None, picket=found)

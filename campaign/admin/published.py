@@ -128,7 +128,7 @@ class PublishedAdmin(SafeAddresses, TranslatableAdmin):
     date_hierarchy = "published_at"
     # Drafts first, on every database.
     ordering: tuple[Any, ...] = (F("published_at").desc(nulls_first=True), "-pk")
-    actions = ("publish", "withdraw")
+    actions: tuple[str, ...] = ("publish", "withdraw")
     slug_from = ""
     # A page of its own that can be previewed; a message of support stands in a list.
     has_preview = True
@@ -190,7 +190,7 @@ class SubmittedAdmin:
     """
 
     ordering: tuple[Any, ...] = (F("published_at").desc(nulls_first=True), "-pk")
-    actions = ("publish", "refuse", "take_up_again", "withdraw")
+    actions: tuple[str, ...] = ("publish", "refuse", "take_up_again", "withdraw")
     show_full_result_count = False
     # What the page of a row says of the visitor's part in it.
     of_sending = ("submitted_at", "hold", "contact", "consent_version", "approved_at", "approved_by", "refused_at")
