@@ -55,7 +55,7 @@ class EndorsementAdmin(SubmittedAdmin, PublishedAdmin):
 
 
 @admin.register(Comment)
-class CommentAdmin(SubmittedAdmin, SafeAddresses, admin.ModelAdmin):
+class CommentAdmin(SubmittedAdmin, SafeAddresses, admin.ModelAdmin):  # type: ignore[misc] # its own order and actions
     """What readers say: to publish or to refuse, and not to rewrite."""
 
     list_display = ("__str__", "on", "person", "submitted_at", "state")

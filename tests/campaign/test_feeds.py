@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 
 from campaign.models import Campaign, Update
-from tests.factories import UpdateFactory
+from tests.factories import ActivistFactory, PictureFactory, StrikeFactory, UpdateFactory
 
 pytestmark = pytest.mark.django_db
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -91,3 +91,17 @@ def test_the_newest_come_first(client):
     for day in (1, 3, 2):
         UpdateFactory(title=f"Day {day}", published_at=datetime(2011, 9, day, tzinfo=UTC))
     assert [text(entry, "title") for entry in feed(client).findall(f"{ATOM}entry")] == ["Day 3", "Day 2", "Day 1"]
+
+
+def test_a_picture_in_an_entry_has_its_whole_address(client, settings):
+    row = PictureFactory()
+    UpdateFactory(body=f"![](picture:{row.pk})")
+    (entry,) = feed(client).findall(f"{ATOM}entry")
+    assert f'<figure><img src="{settings.BASE_URL}{row.versions[0].url}"' in text(entry, "content")
+
+
+def test_an_entry_names_its_strike_and_its_people_if_readers_may_know_them(client):
+    update = UpdateFactory(strike=StrikeFactory(title="Oil"))
+    update.activists.add(ActivistFactory(name="Rosa"), ActivistFactory(name="Draft", published_at=None))
+    (entry,) = feed(client).findall(f"{ATOM}entry")
+    assert [category.get("term") for category in entry.findall(f"{ATOM}category")] == ["Oil", "Rosa"]
