@@ -190,7 +190,7 @@ class SubmittedAdmin:
     """
 
     ordering: tuple[Any, ...] = (F("published_at").desc(nulls_first=True), "-pk")
-    actions: tuple[str, ...] = ("publish", "refuse", "take_up_again", "withdraw")
+    actions: Any = ("publish", "refuse", "take_up_again", "withdraw")
     show_full_result_count = False
     # What the page of a row says of the visitor's part in it.
     of_sending = ("submitted_at", "hold", "contact", "consent_version", "approved_at", "approved_by", "refused_at")

@@ -20,7 +20,7 @@ KEEP_REFUSED = timedelta(days=30)
 
 
 class SubmittedQuerySet(models.QuerySet[Any]):
-    """For the rows of a model that is Submitted; put it before any other QuerySet."""
+    """For the rows of a model that is Submitted; put it behind any other QuerySet."""
 
     def waiting(self) -> Self:
         """Sent in by visitors, and neither published nor refused yet."""

@@ -19,7 +19,7 @@ from privacy.registry import Rule
 NAMED_FOR_DAYS = 730
 
 
-class VoiceQuerySet(SubmittedQuerySet, OfStrikeQuerySet):
+class VoiceQuerySet(OfStrikeQuerySet, SubmittedQuerySet):
     pass
 
 
