@@ -220,7 +220,6 @@ class PledgeAdmin(admin.ModelAdmin):
     list_select_related = ("fund",)
     search_fields = ("number",)
     search_help_text = _("The number or its beginning, an OGM or RF reference as typed, or a whole e-mail address.")
-    show_full_result_count = False
     fields = (
         "number",
         "ogm",
@@ -357,7 +356,6 @@ class PledgeHoldAdmin(admin.ModelAdmin):
     )
     list_filter = (DecisionFilter, "why", "fund", "created_at")
     list_select_related = ("fund",)
-    show_full_result_count = False
     actions = ("release", "refuse")
     fields = (
         "why",

@@ -22,7 +22,6 @@ class OutgoingMailAdmin(admin.ModelAdmin):
     list_display: tuple[str, ...] = ("created_at", "state", "answer")
     list_filter: ClassVar[tuple[Any, ...]] = ("state", "created_at")
     search_fields: ClassVar[tuple[str, ...]] = ("message_id",)
-    show_full_result_count = False
     actions = ("send_again", "settle_as_accepted", "withdraw")
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -600,7 +600,6 @@ class SignatureAdmin(LookOnly, admin.ModelAdmin):
     list_filter = (SignatureStateFilter, LetterFilter, CountryFilter, "created_at")
     search_fields = ("pk",)
     search_help_text = _("A signature's number, or a whole e-mail address. Names are encrypted and cannot be searched.")
-    show_full_result_count = False
     fields = (
         "letter",
         "signed_text",
@@ -712,7 +711,6 @@ class HoldAdmin(LookOnly, admin.ModelAdmin):
     list_display = ("created_at", "why", "name", "mail_domain", "country_shown", "beginning", "letter", "decided")
     list_filter = (DecisionFilter, GroupFilter, "why", LetterFilter, CountryFilter, "created_at")
     list_select_related = ("letter", "decided_by")
-    show_full_result_count = False
     actions = ("release", "refuse", "undo", "block_networks")
     fields = (
         "why",

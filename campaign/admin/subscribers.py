@@ -44,7 +44,6 @@ class SubscriberAdmin(admin.ModelAdmin):
     list_filter = (SubscriberStateFilter, "language")
     search_fields = ("pk",)
     search_help_text = _("A subscriber's number, or a whole e-mail address.")
-    show_full_result_count = False
     actions = ("unsubscribe",)
     fields = (
         "state",

@@ -18,6 +18,7 @@ from campaign.models.subscribers import (
     SubscriberQuerySet,
     SubscriptionMail,
 )
+from campaign.models.texts import TextChange
 from campaign.models.voices import MessageOfSupport
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Subscriber",
     "SubscriberQuerySet",
     "SubscriptionMail",
+    "TextChange",
     "TimelineEvent",
     "Update",
     "published_at",
