@@ -71,10 +71,13 @@ def waits_for_its_strike(user: User) -> Iterator[Waiting]:
     for model in _with_columns("strike", "published_at"):
         if _may(user, "change", model):
             yield waiting(
-                model._default_manager.filter(published_at__lte=now, strike__isnull=False)
-                .exclude(strike__published_at__lte=now),
+                model._default_manager.filter(published_at__lte=now, strike__isnull=False).exclude(
+                    strike__published_at__lte=now
+                ),
                 "published_at",
-                what=format_lazy(_("Not seen yet, though their day has come: {rows}"), rows=model._meta.verbose_name_plural),
+                what=format_lazy(
+                    _("Not seen yet, though their day has come: {rows}"), rows=model._meta.verbose_name_plural
+                ),
                 to_do=_("Their strike is a draft: publish it, or take these back to draft."),
                 url=list_of(model),
             )
@@ -83,5 +86,4 @@ def waits_for_its_strike(user: User) -> Iterator[Waiting]:
 @asks
 def translations(user: User) -> Iterator[Waiting]:
     """Texts that readers see, and that a language lacks or has an older version of."""
-    for language in translating.work(user):
-        yield language
+    yield from translating.work(user)

@@ -20,7 +20,9 @@ def page(request: HttpRequest) -> HttpResponse:
     language = chosen if chosen in names else settings.LANGUAGE_CODE
     if request.method == "POST":
         label, _colon, row = request.POST.get("row", "").partition(":")
-        found = [one for one in translating.behind(request.user, language) if (one.label, str(one.row.pk)) == (label, row)]
+        found = [
+            one for one in translating.behind(request.user, language) if (one.label, str(one.row.pk)) == (label, row)
+        ]
         if found and found[0].since:
             translating.still_right(label, found[0].row.pk, language)
             messages.success(request, _("Noted: “%(row)s” is still right.") % {"row": found[0].row})

@@ -35,11 +35,13 @@ HELP: dict[str, Help] = {
     ),
     "auth.group": Help(
         _(
-            "The roles: Editor, Moderator, Treasurer, Translator and Owner belong to the program, which sets their rights "
+            "The roles: Editor, Moderator, Treasurer, Translator and Owner belong to the program, which sets "
+            "their rights "
             "anew with each upgrade. For other combinations add a group of your own."
         ),
         _(
-            "What people with this role may do. Do not change the five roles of the program: the next upgrade sets them "
+            "What people with this role may do. Do not change the five roles of the program: the next upgrade "
+            "sets them "
             "back. Make a group of your own instead."
         ),
     ),
@@ -48,22 +50,30 @@ HELP: dict[str, Help] = {
         _("The campaign's name, how it introduces itself, and how people reach you. It stands on every page."),
     ),
     "campaign.strike": Help(
-        _("Each strike has a page of its own. All else belongs to one: while it is a draft, what belongs to it is not seen."),
         _(
-            "Write first what happens, in one or two sentences: that is what home shows. Below are its demands, its days "
+            "Each strike has a page of its own. All else belongs to one: while it is a draft, what belongs to it "
+            "is not seen."
+        ),
+        _(
+            "Write first what happens, in one or two sentences: that is what home shows. Below are its demands, "
+            "its days "
             "and what is claimed about it. Leave “published” empty until you have looked at the preview."
         ),
     ),
     "campaign.activist": Help(
         _("The people who face charges, and those who are remembered. Each has a page that supporters pass on."),
         _(
-            "Write only what may be public: nobody must come to harm by it. Enter each spelling of the name under which "
+            "Write only what may be public: nobody must come to harm by it. Enter each spelling of the name "
+            "under which "
             "people may search."
         ),
     ),
     "campaign.charge": Help(
         _("What each activist is accused of. Where a charge stands follows from its newest step."),
-        _("Word the charge as the accuser does. Each time something happens, add a step below instead of changing an old one."),
+        _(
+            "Word the charge as the accuser does. Each time something happens, add a step below instead of "
+            "changing an old one."
+        ),
     ),
     "campaign.update": Help(
         _("News. An update that is published stands on the home page and in the feed at once."),
@@ -84,10 +94,10 @@ HELP: dict[str, Help] = {
         _("Updates on their way to the subscribers. One organiser makes a mailing, another one approves it."),
         _("Choose an update. Nothing is sent by that: the next page shows the text and how many would get it."),
     ),
-    "campaign.mailingcopy": Help(
-        _("Each subscriber's copy of a mailing, and what became of it."), _MAIL_FORM
+    "campaign.mailingcopy": Help(_("Each subscriber's copy of a mailing, and what became of it."), _MAIL_FORM),
+    "campaign.mailingtrial": Help(
+        _("Copies that organisers sent to themselves before a mailing was approved."), _MAIL_FORM
     ),
-    "campaign.mailingtrial": Help(_("Copies that organisers sent to themselves before a mailing was approved."), _MAIL_FORM),
     "campaign.subscriber": Help(
         _("Who gets the updates by mail. Search for a whole address to unsubscribe who asks you to."),
         _("To look at. To unsubscribe this person, go back to the list, select the row and choose “Unsubscribe”."),
@@ -101,9 +111,13 @@ HELP: dict[str, Help] = {
         ),
     ),
     "protests.target": Help(
-        _("The offices that get letters: embassies, ministries, companies. “Trouble” says whose letters wait, and why."),
         _(
-            "An office, its address and its countries. Check the address twice: letters to a wrong one are lost. Its pace "
+            "The offices that get letters: embassies, ministries, companies. “Trouble” says whose letters wait, "
+            "and why."
+        ),
+        _(
+            "An office, its address and its countries. Check the address twice: letters to a wrong one are lost. "
+            "Its pace "
             "says how many letters leave for it in a day."
         ),
     ),
@@ -117,20 +131,26 @@ HELP: dict[str, Help] = {
     ),
     "protests.hold": Help(
         _(
-            "Signatures that looked unusual. Most are people; some are programs. Nothing has been sent, and each signer "
+            "Signatures that looked unusual. Most are people; some are programs. Nothing has been sent, and each "
+            "signer "
             "knows that somebody looks at it first."
         ),
         _("To look at. Go back to the list to release or refuse it."),
     ),
     "protests.delivery": Help(
-        _("Each letter on its way to an office. “Accepted” means that its server took the letter, not that it was read."),
+        _(
+            "Each letter on its way to an office. “Accepted” means that its server took the letter, not that it "
+            "was read."
+        ),
         _MAIL_FORM,
     ),
     "protests.confirmationmail": Help(
-        _("Mails that ask supporters to confirm, and those that tell them that a letter did not get through."), _MAIL_FORM
+        _("Mails that ask supporters to confirm, and those that tell them that a letter did not get through."),
+        _MAIL_FORM,
     ),
     "protests.suspensionnotice": Help(
-        _("Mails that told you that a target's address refuses letters. The decision is made under “Targets”."), _MAIL_FORM
+        _("Mails that told you that a target's address refuses letters. The decision is made under “Targets”."),
+        _MAIL_FORM,
     ),
     "protests.digest": Help(_("The mail that tells you each morning what became of the letters."), _MAIL_FORM),
     "protests.lettertext": Help(
@@ -143,11 +163,17 @@ HELP: dict[str, Help] = {
     ),
     "donations.fund": Help(
         _("The funds for the strikers' families. Donors can pay only to an account that two organisers approved."),
-        _("What the money is for. The account is proposed under “Bank accounts”; never write its number into the text."),
+        _(
+            "What the money is for. The account is proposed under “Bank accounts”; never write its number into "
+            "the text."
+        ),
     ),
     "donations.bankaccount": Help(
         _("One organiser proposes an account, another one compares it with the bank's paper and approves it."),
-        _("Copy holder and IBAN letter for letter from the bank's paper. Nothing changes for donors until another approves it."),
+        _(
+            "Copy holder and IBAN letter for letter from the bank's paper. Nothing changes for donors until "
+            "another approves it."
+        ),
     ),
     "donations.pledge": Help(
         _("What people have promised to give. To look at: only the giver can change a pledge."),
@@ -159,7 +185,8 @@ HELP: dict[str, Help] = {
     ),
     "donations.pledgemail": Help(_("Mails to people who pledged."), _MAIL_FORM),
     "donations.accountnotice": Help(
-        _("Mails that told all organisers of a new or withdrawn account. One that you did not expect is an alarm."), _MAIL_FORM
+        _("Mails that told all organisers of a new or withdrawn account. One that you did not expect is an alarm."),
+        _MAIL_FORM,
     ),
     "donations.transaction": Help(
         _("The books: each entry stays for good. A mistake is set right by its opposite, and both are seen."),
@@ -175,11 +202,17 @@ HELP: dict[str, Help] = {
     ),
     "donations.collectionsheet": Help(
         _("Money collected by hand. Print a sheet, let two people count apart, then add a photo of the signed sheet."),
-        _("What can be done next stands on top. The first count is shown to nobody, so that the second is worth something."),
+        _(
+            "What can be done next stands on top. The first count is shown to nobody, so that the second is "
+            "worth something."
+        ),
     ),
     "donations.disbursement": Help(
         _("What is paid to families. Two organisers have to approve each; the public reads purpose and amount."),
-        _("Name no family, neither here nor in the purpose: it is public and stays. What can be done next stands on top."),
+        _(
+            "Name no family, neither here nor in the purpose: it is public and stays. What can be done next "
+            "stands on top."
+        ),
     ),
     "donations.storedfile": Help(
         _("Photos of sheets and receipts. Organisers alone can open them. Erase one that shows too much."),
@@ -193,5 +226,7 @@ HELP: dict[str, Help] = {
         _("Networks and mail domains whose posts are held for you to look at. A network can be a whole town's."),
         _("Whoever posts from there is told that somebody looks at it first. Give each block an end."),
     ),
-    "outbox.trialletter": Help(_("Mails that organisers sent to themselves to see whether mail gets through."), _MAIL_FORM),
+    "outbox.trialletter": Help(
+        _("Mails that organisers sent to themselves to see whether mail gets through."), _MAIL_FORM
+    ),
 }

@@ -7,7 +7,15 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from donations import reconciling
-from donations.models import BankAccount, BankStatement, CollectionSheet, Disbursement, Pledge, PledgeHold, StatementUpload
+from donations.models import (
+    BankAccount,
+    BankStatement,
+    CollectionSheet,
+    Disbursement,
+    Pledge,
+    PledgeHold,
+    StatementUpload,
+)
 from donations.posting import APPROVALS_NEEDED
 from outbox.deciding import Series, User, Waiting, asks, counts, list_of, waiting
 

@@ -127,7 +127,7 @@ def _count(series: Series, days: list[date]) -> list[int]:
     """
     Count each day by itself, in one query.
 
-    Not by grouping: an index that begins with other columns then serves each day, and nothing is worked out for each row.
+    Not by grouping: thus an index that begins with other columns serves each day, and no row's day is worked out.
     """
     tz = timezone.get_current_timezone()
     tomorrow = date.fromordinal(days[-1].toordinal() + 1)

@@ -1,4 +1,4 @@
-"""Figures as bars, for the desk: what a template needs to draw them as inline SVG, without a line of style or script."""
+"""Figures as bars, for the desk: what a template needs to draw them as inline SVG, without style or script."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,7 +7,8 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
@@ -222,7 +223,7 @@ class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
         return queryset.with_signed().prefetch_related("translations", "strike__translations")
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, tuple[str, ...]]:
-        return {"slug": ("title",)}
+        return {} if self._words_only(request, self.opts) else {"slug": ("title",)}
 
     def view_on_site(self, obj: Letter) -> str:
         return obj.get_absolute_url() + ("" if obj.is_published else "?preview=1")
@@ -554,14 +555,13 @@ class MailDomainAdmin(Paused, admin.ModelAdmin):
 
 
 class CountryFilter(admin.SimpleListFilter):
-    """The countries that occur, by name."""
+    """The countries by name: those that occur would be found by reading the whole table."""
 
     parameter_name = "country"
     title = _("country")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        codes = model_admin.model.objects.order_by("country").values_list("country", flat=True).distinct()
-        return sorted(((code, country_name(code)) for code in codes), key=lambda pair: pair[1])
+        return country_choices()
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(country=self.value()) if self.value() else queryset
@@ -893,8 +893,12 @@ class LetterTextAdmin(LookOnly, admin.ModelAdmin):
     exclude = ("digest",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LetterText]:
+        signed = Signature.objects.filter(text=OuterRef("pk")).order_by().values("text")
         return (
-            super().get_queryset(request).annotate(count=Count("signatures")).prefetch_related("letter__translations")
+            super()
+            .get_queryset(request)
+            .annotate(count=Coalesce(Subquery(signed.annotate(count=Count("pk")).values("count")), 0))
+            .prefetch_related("letter__translations")
         )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -917,7 +921,7 @@ class PicketAdmin(CountryChoice, SafeAddresses, TranslatableAdmin):
         return super().get_queryset(request).prefetch_related("translations", "strike__translations")
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, tuple[str, ...]]:
-        return {"slug": ("place",)}
+        return {} if self._words_only(request, self.opts) else {"slug": ("place",)}
 
     @admin.display(description=_("country"), ordering="country")
     def country_shown(self, picket: Picket) -> str:

@@ -36,7 +36,9 @@ def targets(user: User) -> Iterator[Waiting]:
             Target.objects.refusing(),
             "breaker__refused_at",
             what=_("Targets whose server refuses one letter after the other"),
-            to_do=_("It is left alone for a while and tried again by itself. Its words tell whether you can do something."),
+            to_do=_(
+                "It is left alone for a while and tried again by itself. Its words tell whether you can do something."
+            ),
             url=list_of(Target),
         )
 

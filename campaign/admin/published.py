@@ -67,6 +67,22 @@ class StrikeFilter(admin.SimpleListFilter):
         return queryset.filter(strike=value) if value in dict(self.lookup_choices) else queryset
 
 
+class NamedFilter(admin.RelatedFieldListFilter):
+    """Like Django's own for a related row, with one query for all names where those are in several languages."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        related = field.remote_field.model._default_manager.prefetch_related("translations")
+        ordering = self.field_admin_ordering(field, request, model_admin)  # type: ignore[attr-defined]
+        return [(row.pk, str(row)) for row in related.order_by(*ordering)]
+
+
+admin.FieldListFilter.register(
+    lambda field: bool(field.remote_field) and issubclass(field.remote_field.model, TranslatableModel),
+    NamedFilter,
+    take_priority=True,
+)
+
+
 class WordsForTranslators:
     """Leaves to those who may change rows, but add none, what is written in several languages, and nothing else."""
 
@@ -148,7 +164,7 @@ class PublishedAdmin(SafeAddresses, TranslatableAdmin):
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         # Not an attribute: Django would look for the translated field in the untranslated table.
-        return {"slug": (self.slug_from,)}
+        return {} if self._words_only(request, self.opts) else {"slug": (self.slug_from,)}
 
     @admin.display(description=_("state"))
     def state(self, obj: Any) -> str:
