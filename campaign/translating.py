@@ -90,9 +90,7 @@ def work(user: User) -> Iterator[Waiting]:
         found = list(first.union(*others, all=True)[: MOST_COUNTED + 1])
         yield Waiting(
             format_lazy(_("Translations into {language}: missing or behind"), language=name),
-            _(
-                "Translate what is missing; where the words changed since, look whether the translation still says the same."
-            ),
+            _("Translate what is missing; where the words changed since, see whether the translation still fits."),
             f"{reverse('admin:translations')}?language={code}",
             len(found),
             min((since for _pk, since in found if since), default=None),
