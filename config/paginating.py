@@ -9,7 +9,7 @@ from django.core.paginator import Paginator
 MOST_COUNTED = 10_000
 
 
-class BoundedPaginator(Paginator):
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts no further than MOST_COUNTED, and leafs no further either: a million rows cost no more than those."""
 
     @cached_property

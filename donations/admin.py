@@ -182,6 +182,19 @@ class BankAccountAdmin(SafeAddresses, TranslatableAdmin):
         return done
 
 
+class CurrencyFilter(admin.SimpleListFilter):
+    """The currencies of the funds: those that occur would be found by reading the whole table."""
+
+    title = _("currency")
+    parameter_name = "currency"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(code, code) for code in sorted({code for fund in Fund.objects.all() for code in fund.currency_list})]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(currency=self.value()) if self.value() else queryset
+
+
 class PledgeStateFilter(admin.SimpleListFilter):
     title = _("state")
     parameter_name = "state"
@@ -232,7 +245,7 @@ class PledgeAdmin(admin.ModelAdmin):
     list_display = (
         *("number", "created_at", "fund", "kind", "name", "organisation", "amount", "received", "paid", "state"),
     )
-    list_filter = (PledgeStateFilter, PaidFilter, "fund", "kind", "frequency", "currency", "created_at")
+    list_filter = (PledgeStateFilter, PaidFilter, "fund", "kind", "frequency", CurrencyFilter, "created_at")
     list_select_related = ("fund",)
     search_fields = ("number",)
     search_help_text = _("The number or its beginning, an OGM or RF reference as typed, or a whole e-mail address.")
@@ -511,9 +524,8 @@ class TransactionAdmin(Desk, SafeAddresses, admin.ModelAdmin):
     form = TransactionForm
     change_list_template = "donations/admin/transactions.html"
     list_display = ("__str__", "booked_on", "fund", "amount", "is_for", "description", "reverses", "recorded_by")
-    list_filter = ("fund", "currency", "booked_on")
+    list_filter = ("fund", CurrencyFilter, "booked_on")
     list_select_related = ("fund", "reverses", "recorded_by")
-    date_hierarchy = "booked_on"
     search_fields = ("description", "allocations__pledge__number")
     actions = ("reverse",)
 

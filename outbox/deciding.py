@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.core.cache import cache
 from django.db.models import Count, QuerySet, Value
 from django.urls import reverse
@@ -26,7 +26,7 @@ DAYS = 30
 # For how long the charts' figures are kept: they cost more than all the rest of the page.
 KEPT_SECONDS = 600
 
-User = AbstractBaseUser | AnonymousUser
+User = AbstractUser | AnonymousUser
 Text = str | Promise
 
 

@@ -7,8 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
@@ -830,6 +829,7 @@ class DeliveryAdmin(PacedList, OutgoingMailAdmin):
     list_filter = (*OutgoingMailAdmin.list_filter, DeliveryLetterFilter, "target")
     list_select_related = ("target__breaker", "signature__letter")
     search_fields = (*OutgoingMailAdmin.search_fields, "target__name")
+    search_help_text = _("A target's name, or a whole Message-ID.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return super().get_queryset(request).prefetch_related("signature__letter__translations")
@@ -887,26 +887,16 @@ class DigestAdmin(OutgoingMailAdmin):
 
 @admin.register(LetterText)
 class LetterTextAdmin(LookOnly, admin.ModelAdmin):
-    list_display = ("subject", "letter", "language", "signatures_count")
+    list_display = ("subject", "letter", "language")
     list_filter = (LetterFilter, "language")
     search_fields = ("subject", "body")
     exclude = ("digest",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LetterText]:
-        signed = Signature.objects.filter(text=OuterRef("pk")).order_by().values("text")
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(count=Coalesce(Subquery(signed.annotate(count=Count("pk")).values("count")), 0))
-            .prefetch_related("letter__translations")
-        )
+        return super().get_queryset(request).prefetch_related("letter__translations")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    @admin.display(description=_("signatures"), ordering="count")
-    def signatures_count(self, text: Any) -> int:
-        return text.count
 
 
 @admin.register(Picket)

@@ -70,14 +70,14 @@ class StrikeFilter(admin.SimpleListFilter):
 class NamedFilter(admin.RelatedFieldListFilter):
     """Like Django's own for a related row, with one query for all names where those are in several languages."""
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         related = field.remote_field.model._default_manager.prefetch_related("translations")
-        ordering = self.field_admin_ordering(field, request, model_admin)  # type: ignore[attr-defined]
+        ordering = self.field_admin_ordering(field, request, model_admin)
         return [(row.pk, str(row)) for row in related.order_by(*ordering)]
 
 
 admin.FieldListFilter.register(
-    lambda field: bool(field.remote_field) and issubclass(field.remote_field.model, TranslatableModel),
+    lambda field: field.is_relation and issubclass(field.related_model, TranslatableModel),  # type: ignore[arg-type]
     NamedFilter,
     take_priority=True,
 )
