@@ -120,9 +120,10 @@ def test_who_may_change_no_words_has_no_such_page(client):
 
 def test_a_change_goes_with_its_translation():
     update = UpdateFactory()
-    assert TextChange.objects.filter(row=update.pk).count() == 1
+    kept = TextChange.objects.filter(model="campaign.update")
+    assert kept.count() == 1
     update.delete()
-    assert not TextChange.objects.exists()
+    assert not kept.exists()
 
 
 def test_the_database_holds_one_change_of_a_text():
