@@ -1,6 +1,8 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_delete
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
+from parler.signals import post_translation_delete, post_translation_save
 
 from campaign import media_files
 
@@ -11,3 +13,6 @@ class CampaignConfig(AppConfig):
 
     def ready(self) -> None:
         post_delete.connect(media_files.remove, sender="campaign.Picture")
+        # Of whatever app: also letters and funds have words in several languages.
+        post_translation_save.connect(import_string("campaign.translating.note_change"))
+        post_translation_delete.connect(import_string("campaign.translating.forget"))

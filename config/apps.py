@@ -1,6 +1,10 @@
-from django.apps import AppConfig
+from typing import Any
+
+from django.apps import AppConfig, apps
 from django.contrib.admin import apps as admin_apps
 from django.core import checks
+from django.db.models.signals import post_migrate
+from django.utils.module_loading import import_string
 
 from config.checks import live_mail_reaches_somebody
 
@@ -12,6 +16,13 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(live_mail_reaches_somebody)
+        *_others, last = apps.get_app_configs()
+        post_migrate.connect(_make_groups, sender=last)
+
+
+def _make_groups(sender: Any, **kwargs: Any) -> None:
+    # Found only now: the module imports models, which this one must not before the apps are loaded.
+    import_string("config.roles.make_groups")(sender, **kwargs)
 
 
 class OrganisersAdminConfig(admin_apps.AdminConfig):

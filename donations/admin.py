@@ -4,10 +4,12 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db.models import F, Prefetch, QuerySet, Sum
+from django.db.models import F, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -44,6 +46,16 @@ from outbox.confirming import confirmed
 from privacy.addresses import address_tag
 
 
+class FundList(ChangeList):
+    """The funds of a page of the list, with what donors are told of their accounts, read at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        shown = accounts.shown_of(list(self.result_list))
+        for fund in self.result_list:
+            fund.shown = shown[fund.pk]
+
+
 @admin.register(Fund)
 class FundAdmin(PublishedAdmin):
     list_display = ("__str__", "strike", "currencies", "state", "is_payable", "language_column")
@@ -54,9 +66,13 @@ class FundAdmin(PublishedAdmin):
     slug_from = "title"
     has_preview = False
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return FundList
+
     @admin.display(description=_("donors may pay"), boolean=True)
-    def is_payable(self, fund: Fund) -> bool:
-        return accounts.payable(fund) is not None
+    def is_payable(self, fund: Any) -> bool:
+        shown = fund.shown if hasattr(fund, "shown") else accounts.shown(fund)
+        return shown.payable is not None
 
     def view_on_site(self, obj: Fund) -> str | None:
         """A draft has no page."""
@@ -166,6 +182,19 @@ class BankAccountAdmin(SafeAddresses, TranslatableAdmin):
         return done
 
 
+class CurrencyFilter(admin.SimpleListFilter):
+    """The currencies of the funds: those that occur would be found by reading the whole table."""
+
+    title = _("currency")
+    parameter_name = "currency"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(code, code) for code in sorted({code for fund in Fund.objects.all() for code in fund.currency_list})]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(currency=self.value()) if self.value() else queryset
+
+
 class PledgeStateFilter(admin.SimpleListFilter):
     title = _("state")
     parameter_name = "state"
@@ -216,11 +245,10 @@ class PledgeAdmin(admin.ModelAdmin):
     list_display = (
         *("number", "created_at", "fund", "kind", "name", "organisation", "amount", "received", "paid", "state"),
     )
-    list_filter = (PledgeStateFilter, PaidFilter, "fund", "kind", "frequency", "currency", "created_at")
+    list_filter = (PledgeStateFilter, PaidFilter, "fund", "kind", "frequency", CurrencyFilter, "created_at")
     list_select_related = ("fund",)
     search_fields = ("number",)
     search_help_text = _("The number or its beginning, an OGM or RF reference as typed, or a whole e-mail address.")
-    show_full_result_count = False
     fields = (
         "number",
         "ogm",
@@ -257,12 +285,13 @@ class PledgeAdmin(admin.ModelAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Pledge]:
+        # Not by joining and grouping: that would add up all pledges before the first page is shown.
+        received = Allocation.objects.filter(pledge=OuterRef("pk")).order_by().values("pledge")
         return (
             super()
             .get_queryset(request)
             .prefetch_related("fund__translations")
-            .annotate(received_minor=Sum("allocations__amount_minor", default=0))
-            .order_by("-pk")  # grouping drops the default order
+            .annotate(received_minor=Coalesce(Subquery(received.annotate(sum=Sum("amount_minor")).values("sum")), 0))
         )
 
     def get_search_results(
@@ -357,7 +386,6 @@ class PledgeHoldAdmin(admin.ModelAdmin):
     )
     list_filter = (DecisionFilter, "why", "fund", "created_at")
     list_select_related = ("fund",)
-    show_full_result_count = False
     actions = ("release", "refuse")
     fields = (
         "why",
@@ -496,9 +524,8 @@ class TransactionAdmin(Desk, SafeAddresses, admin.ModelAdmin):
     form = TransactionForm
     change_list_template = "donations/admin/transactions.html"
     list_display = ("__str__", "booked_on", "fund", "amount", "is_for", "description", "reverses", "recorded_by")
-    list_filter = ("fund", "currency", "booked_on")
+    list_filter = ("fund", CurrencyFilter, "booked_on")
     list_select_related = ("fund", "reverses", "recorded_by")
-    date_hierarchy = "booked_on"
     search_fields = ("description", "allocations__pledge__number")
     actions = ("reverse",)
 

@@ -354,6 +354,13 @@ class Pledge(models.Model):
         verbose_name = _("pledge")
         verbose_name_plural = _("pledges")
         ordering = ["-pk"]
+        indexes = [
+            models.Index(
+                fields=["confirmed_at"],
+                condition=Q(confirmed_at__isnull=False, withdrawn_at=None),
+                name="donations_pledge_counted",
+            )
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(number__regex=r"^[0-9]{10}$"), name="donations_pledge_number_is_digits"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="donations_pledge_is_positive"),
@@ -894,7 +901,10 @@ class Transaction(Posted):
                 name="donations_line_posted_once",
             ),
         ]
-        indexes = [models.Index(fields=["fund", "currency"], name="donations_money_of_a_fund")]
+        indexes = [
+            models.Index(fields=["fund", "currency"], name="donations_money_of_a_fund"),
+            models.Index(fields=["-booked_on", "-id"], name="donations_newest_first"),
+        ]
 
     def __str__(self) -> str:
         amount = money.format_amount(self.amount_minor, self.currency)

@@ -1,8 +1,11 @@
 """What every queue's page in the admin has in common."""
 
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.text import Truncator
@@ -22,7 +25,7 @@ class OutgoingMailAdmin(admin.ModelAdmin):
     list_display: tuple[str, ...] = ("created_at", "state", "answer")
     list_filter: ClassVar[tuple[Any, ...]] = ("state", "created_at")
     search_fields: ClassVar[tuple[str, ...]] = ("message_id",)
-    show_full_result_count = False
+    search_help_text = _("A whole Message-ID.")
     actions = ("send_again", "settle_as_accepted", "withdraw")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -30,6 +33,16 @@ class OutgoingMailAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Find a mail by its whole Message-ID, which has an index, or by what else the queue is searched for."""
+        term = search_term.strip()
+        if "@" in term:
+            return queryset.filter(message_id=term), False
+        others = [name for name in self.search_fields if name != "message_id"]
+        if term and not others:
+            return queryset.none(), False
+        return queryset.filter(reduce(or_, (Q(**{f"{name}__icontains": term}) for name in others), Q())), False
 
     @admin.display(description=_("answer of the server"), ordering="reply_code")
     def answer(self, mail: Any) -> str:

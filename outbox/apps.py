@@ -13,5 +13,6 @@ class OutboxConfig(AppConfig):
         for check in ("every_queue_has_a_composer", "every_queue_has_a_bounce_address"):
             checks.register(import_string(f"outbox.checks.{check}"), checks.Tags.models)
         checks.register(import_string("outbox.checks.every_dkim_key_is_usable"), checks.Tags.security)
-        # Each app's modules of these names register what composes its queues, what chooses from them, what to look at.
-        autodiscover_modules("emails", "pacing", "readiness")
+        # Each app's modules of these names register what composes its queues, what chooses from them, what to look at
+        # before going live, and what waits for organisers.
+        autodiscover_modules("emails", "pacing", "readiness", "decisions")

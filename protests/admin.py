@@ -228,7 +228,7 @@ class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
         return queryset.with_signed().prefetch_related("translations", "strike__translations")
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, tuple[str, ...]]:
-        return {"slug": ("title",)}
+        return {} if self._words_only(request, self.opts) else {"slug": ("title",)}
 
     def view_on_site(self, obj: Letter) -> str:
         return obj.get_absolute_url() + ("" if obj.is_published else "?preview=1")
@@ -560,14 +560,13 @@ class MailDomainAdmin(Paused, admin.ModelAdmin):
 
 
 class CountryFilter(admin.SimpleListFilter):
-    """The countries that occur, by name."""
+    """The countries by name: those that occur would be found by reading the whole table."""
 
     parameter_name = "country"
     title = _("country")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        codes = model_admin.model.objects.order_by("country").values_list("country", flat=True).distinct()
-        return sorted(((code, country_name(code)) for code in codes), key=lambda pair: pair[1])
+        return country_choices()
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(country=self.value()) if self.value() else queryset
@@ -606,7 +605,6 @@ class SignatureAdmin(LookOnly, admin.ModelAdmin):
     list_filter = (SignatureStateFilter, LetterFilter, CountryFilter, "created_at")
     search_fields = ("pk",)
     search_help_text = _("A signature's number, or a whole e-mail address. Names are encrypted and cannot be searched.")
-    show_full_result_count = False
     fields = (
         "letter",
         "signed_text",
@@ -718,7 +716,6 @@ class HoldAdmin(LookOnly, admin.ModelAdmin):
     list_display = ("created_at", "why", "name", "mail_domain", "country_shown", "beginning", "letter", "decided")
     list_filter = (DecisionFilter, GroupFilter, "why", LetterFilter, CountryFilter, "created_at")
     list_select_related = ("letter", "decided_by")
-    show_full_result_count = False
     actions = ("release", "refuse", "undo", "block_networks")
     fields = (
         "why",
@@ -838,6 +835,7 @@ class DeliveryAdmin(PacedList, OutgoingMailAdmin):
     list_filter = (*OutgoingMailAdmin.list_filter, DeliveryLetterFilter, "target")
     list_select_related = ("target__breaker", "signature__letter")
     search_fields = (*OutgoingMailAdmin.search_fields, "target__name")
+    search_help_text = _("A target's name, or a whole Message-ID.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return super().get_queryset(request).prefetch_related("signature__letter__translations")
@@ -895,22 +893,16 @@ class DigestAdmin(OutgoingMailAdmin):
 
 @admin.register(LetterText)
 class LetterTextAdmin(LookOnly, admin.ModelAdmin):
-    list_display = ("subject", "letter", "language", "signatures_count")
+    list_display = ("subject", "letter", "language")
     list_filter = (LetterFilter, "language")
     search_fields = ("subject", "body")
     exclude = ("digest",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LetterText]:
-        return (
-            super().get_queryset(request).annotate(count=Count("signatures")).prefetch_related("letter__translations")
-        )
+        return super().get_queryset(request).prefetch_related("letter__translations")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    @admin.display(description=_("signatures"), ordering="count")
-    def signatures_count(self, text: Any) -> int:
-        return text.count
 
 
 class WallClockField(forms.SplitDateTimeField):

@@ -1,7 +1,6 @@
 """How many signed, confirmed and are held, hour by hour and day by day, as bars."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -11,34 +10,10 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
+from outbox.drawing import Chart, chart
 from protests.models import Hold, Letter, Signature
 
 HOURS, DAYS = 48, 30
-# In the units of the drawing, which is as wide as it has bars.
-HEIGHT, WIDTH = 100, 10
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One hour or day: where it stands in the drawing, how high it is, and what it says."""
-
-    x: int
-    y: int
-    height: int
-    label: str
-    count: int
-
-
-@dataclass(frozen=True)
-class Chart:
-    title: Any
-    bars: list[Bar]
-    total: int
-    most: int
-
-    @property
-    def width(self) -> int:
-        return len(self.bars) * WIDTH
 
 
 def charts(letter: Letter | None = None, country: str = "") -> list[Chart]:
@@ -83,10 +58,4 @@ def _days() -> Iterator[tuple[date, str]]:
 
 
 def _chart(title: Any, slots: list[tuple[Any, str]], counted: dict[Any, int]) -> Chart:
-    counts = [counted.get(slot, 0) for slot, _label in slots]
-    most = max(counts)
-    bars = []
-    for place, ((_slot, label), count) in enumerate(zip(slots, counts, strict=True)):
-        height = max(1, HEIGHT * count // most) if count else 0
-        bars.append(Bar(place * WIDTH, HEIGHT - height, height, label, count))
-    return Chart(title, bars, sum(counts), most)
+    return chart(title, [(label, counted.get(slot, 0)) for slot, label in slots])

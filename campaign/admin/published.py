@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
+from parler.models import TranslatableModel
 
 from campaign import submitting
 from campaign.models import Strike, SubmittedQuerySet
@@ -95,7 +96,58 @@ class StrikeFilter(admin.SimpleListFilter):
         return queryset.filter(strike=value) if value in dict(self.lookup_choices) else queryset
 
 
-class SafeAddresses:
+class NamedFilter(admin.RelatedFieldListFilter):
+    """Like Django's own for a related row, with one query for all names where those are in several languages."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        related = field.remote_field.model._default_manager.prefetch_related("translations")
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        return [(row.pk, str(row)) for row in related.order_by(*ordering)]
+
+
+admin.FieldListFilter.register(
+    lambda field: field.is_relation and issubclass(field.related_model, TranslatableModel),  # type: ignore[arg-type]
+    NamedFilter,
+    take_priority=True,
+)
+
+
+class WordsForTranslators:
+    """Leaves to those who may change rows, but add none, what is written in several languages, and nothing else."""
+
+    def _words_only(self, request: HttpRequest, opts: Any) -> bool:
+        may_add = request.user.has_perm(f"{opts.app_label}.add_{opts.model_name}")
+        return issubclass(opts.model, TranslatableModel) and not may_add
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return {} if self._words_only(request, self.opts) else super().get_actions(request)  # type: ignore[attr-defined,misc]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)  # type: ignore[misc]
+        if not self._words_only(request, self.opts):  # type: ignore[attr-defined]
+            return fields
+        return [*dict.fromkeys([*fields, *_without_words(self.opts)])]  # type: ignore[attr-defined]
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        if self._words_only(request, self.opts):  # type: ignore[attr-defined]
+            return {}
+        return super().get_prepopulated_fields(request, obj)  # type: ignore[misc]
+
+    def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        inlines = super().get_inline_instances(request, obj)  # type: ignore[misc]
+        for inline in inlines:
+            if self._words_only(request, inline.opts):
+                inline.readonly_fields = [*inline.readonly_fields, *_without_words(inline.opts)]
+        return inlines
+
+
+def _without_words(opts: Any) -> list[str]:
+    """Return the names of a model's columns that are the same in all languages."""
+    fields = [*opts.fields, *opts.many_to_many]
+    return [field.name for field in fields if field.editable and not field.primary_key]
+
+
+class SafeAddresses(WordsForTranslators):
     """Reads only what makes sense from an address: one typed by hand, or cut in a mail, is no error of the program."""
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -141,7 +193,7 @@ class PublishedAdmin(SafeAddresses, TranslatableAdmin):
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         # Not an attribute: Django would look for the translated field in the untranslated table.
-        return {"slug": (self.slug_from,)}
+        return {} if self._words_only(request, self.opts) else {"slug": (self.slug_from,)}
 
     @admin.display(description=_("state"))
     def state(self, obj: Any) -> str:

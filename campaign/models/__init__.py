@@ -29,6 +29,7 @@ from campaign.models.subscribers import (
     SubscriberQuerySet,
     SubscriptionMail,
 )
+from campaign.models.texts import TextChange
 from campaign.models.voices import NAMED_FOR_DAYS, Endorsement, MessageOfSupport, VoiceQuerySet
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "Subscriber",
     "SubscriberQuerySet",
     "SubscriptionMail",
+    "TextChange",
     "TimelineEvent",
     "Update",
     "VoiceQuerySet",

@@ -1,0 +1,73 @@
+"""Every list of the desk is as cheap for many rows as for few."""
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.urls import reverse
+
+from config import paginating
+from tests.factories import OrganiserFactory, SignatureFactory
+from tests.rows import more, one_of_each
+
+pytestmark = pytest.mark.django_db
+# One row, and a list that leads straight to it.
+ONLY_ONE = {"campaign.campaign"}
+
+
+@pytest.fixture
+def desk(client):
+    client.force_login(OrganiserFactory())
+    return client
+
+
+def list_of(model):
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def read(desk, model):
+    asked = []
+
+    def count(execute, sql, *args):
+        asked.append(sql)
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(count):
+        response = desk.get(list_of(model))
+    assert response.status_code == 200
+    return response.context["cl"].result_count, asked
+
+
+def test_every_list_asks_as_much_of_the_database_at_1000_rows_as_at_10(desk, monkeypatch):
+    for registered in admin.site._registry.values():
+        monkeypatch.setattr(registered, "list_per_page", 30)  # enough to show what each row would ask
+    desk.get(reverse("admin:index"))  # what is read once for the whole process
+    grown = {}
+
+    for label, row in one_of_each().items():
+        if label in ONLY_ONE:
+            continue
+        model = type(row)
+        more(row, 9)
+        few, before = read(desk, model)
+        more(model._base_manager.order_by("-pk").first(), 990)
+        many, after = read(desk, model)
+        assert many >= few + 990, label
+        if len(after) != len(before):
+            grown[label] = (len(before), len(after))
+    assert not grown
+
+
+def test_no_list_counts_a_whole_table(desk, monkeypatch):
+    monkeypatch.setattr(paginating, "MOST_COUNTED", 5)
+    signature = SignatureFactory()
+    more(signature, 20)
+    response = desk.get(list_of(type(signature)))
+    assert response.context["cl"].result_count == 5
+    assert "More than 5: search or filter" in response.text
+    assert "Select all that match" in response.text
+
+
+def test_every_list_has_the_paginator_that_stops_counting():
+    for registered in admin.site._registry.values():
+        assert registered.paginator is paginating.BoundedPaginator, registered
+        assert registered.show_full_result_count is False, registered
