@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from io import StringIO
+from itertools import chain, count
 from typing import Any
 
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
@@ -194,7 +195,7 @@ def _table(text: str) -> tuple[dict[int, str], list[str], Iterator[tuple[int, li
     if "\0" in text:
         raise UnreadableError(_("The file holds NUL characters: save it as CSV once more, as UTF-8."))
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    skipped = 1 if re.fullmatch("sep=.", lines[0].strip()) else 0
+    skipped = 1 if re.fullmatch("sep=.", lines[0]) else 0
     lines = lines[skipped:]
     names = _names()
     first = [next(csv.reader([lines[0]] if lines else [], delimiter=sign), []) for sign in DELIMITERS]
@@ -219,14 +220,14 @@ def _table(text: str) -> tuple[dict[int, str], list[str], Iterator[tuple[int, li
 
 def _cells(lines: list[str], delimiter: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(StringIO("\n".join(lines), newline=""), delimiter=delimiter)
-    began, count = 1, 0
+    began, read = 1, 0
     try:
         for cells in reader:
             line, began = began + skipped, reader.line_num + 1
             if line == 1 + skipped or not any(cell.strip() for cell in cells):
                 continue
-            count += 1
-            if count > MAXIMUM_ROWS:
+            read += 1
+            if read > MAXIMUM_ROWS:
                 raise UnreadableError(
                     _("More than %(limit)d rows. Please import them in parts.") % {"limit": MAXIMUM_ROWS}
                 )
@@ -275,7 +276,7 @@ class _Known:
         if "slug" not in given:
             stem = slugify(given.get("name", ""))[:45]
             taken = {*self.by_slug, *(slug for what, slug in self.lines if what == "slug")}
-            endings = ["", *(f"-{number}" for number in range(2, MAXIMUM_ROWS))]
+            endings = chain([""], (f"-{number}" for number in count(2)))
             given["slug"] = next(stem + ending for ending in endings if stem + ending not in taken) if stem else ""
             if not stem and "name" in given:
                 row.complain("slug", _("Please write a short name in Latin letters here: the name gives none."))
@@ -305,7 +306,7 @@ class _Known:
             row.target.validate_constraints(exclude={*wrong, "email"})
         except ValidationError as error:
             for name, errors in error.error_dict.items():
-                if name not in wrong and not (name in REQUIRED and name not in given):
+                if name == "__all__" or (given.get(name) and name not in wrong):
                     row.complain("" if name == "__all__" else name, ValidationError(errors))
 
     def _translate(self, row: Row, given: dict[str, str]) -> None:
@@ -356,13 +357,13 @@ def _shown(value: Any) -> str:
 
 
 def _countries(text: str) -> Iterator[tuple[str, str | None]]:
-    """Yield each country of a cell as it is written, with its code: by commas and the like, codes by blanks, too."""
+    """Yield each country of a cell as it is written, with its code: between commas and the like, or between blanks."""
     for part in filter(None, map(str.strip, re.split(r"[,;|/\n\t]", text))):
         code = code_of(part)
         if code:
             yield part, code
         else:
-            codes = [(word, code_of(word) if len(word) < 4 else None) for word in part.split()]
+            codes = [(word, code_of(word)) for word in part.split()]
             yield from codes if all(found for _word, found in codes) else [(part, None)]
 
 

@@ -14,10 +14,13 @@ from django.urls import reverse
 from openpyxl import load_workbook
 
 from campaign.admin import Exporting, exporting
+from campaign.countries import CODES
 from campaign.models import Subscriber
 from donations.models import Pledge
 from protests.models import Picket, Signature, Target
 from tests.factories import (
+    FundFactory,
+    LetterTextFactory,
     OrganiserFactory,
     PicketFactory,
     PledgeFactory,
@@ -102,7 +105,7 @@ def test_a_list_goes_out_with_its_headings_and_is_logged_without_personal_data(d
     entry = LogEntry.objects.get()
     assert entry.content_type.model_class() is model
     assert (str(table.label) in entry.change_message, "1 row" in entry.change_message) == (True, True)
-    assert (REASON in entry.change_message) == bool(table.personal)
+    assert REASON in entry.change_message or not table.personal
     assert not [value for value in PERSONAL.values() if value in f"{entry.object_repr} {entry.change_message}"]
 
 
@@ -218,18 +221,21 @@ def test_twice_the_rows_take_the_same_queries(desk, model, table):
             count = len(rows_of(export(desk, model, table.name)))
         return count, len(captured)
 
+    countries = iter(sorted(CODES))
+    strike, fund, text = StrikeFactory(), FundFactory(), LetterTextFactory()
+
     def factory():
         match model:
             case _ if model is Subscriber:
-                SubscriberFactory(strikes=[StrikeFactory()])
+                SubscriberFactory(strikes=[strike])
             case _ if model is Signature:
-                SignatureFactory(confirmed=True)
+                SignatureFactory(text=text, country=next(countries), confirmed=True)
             case _ if model is Target:
                 TargetFactory().countries.create(country="DE")
             case _ if model is Picket:
-                PicketFactory()
+                PicketFactory(strike=strike)
             case _:
-                PledgeFactory(confirmed=True)
+                PledgeFactory(fund=fund, confirmed=True)
 
     for _ in range(2):
         factory()
