@@ -189,7 +189,7 @@ class Exporter:
     def _apart(kind: Kind, texts: dict[str, str], english: dict[str, str] | None = None) -> tuple[dict[str, str], str]:
         """Part what stands among the fields from what stands below them, which cannot be everything."""
         fields, body = dict(texts), texts.get(kind.body, "")
-        below = body and not any(line.rstrip() == FENCE for line in body.split("\n"))
+        below = body and not _has_fence(body)
         if below or (kind.body in fields and not body and not (english and english.get(kind.body))):
             del fields[kind.body]
         return fields, body if below else ""
@@ -281,6 +281,11 @@ class Exporter:
         ).strip()
 
 
+def _has_fence(text: str) -> bool:
+    """Whether a line of it would end the fields of a Markdown file."""
+    return any(line.rstrip() == FENCE for line in text.split("\n"))
+
+
 def _value(value: Any) -> str:
     """Return a value as TOML writes it."""
     if isinstance(value, bool):
@@ -297,7 +302,7 @@ def _value(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    if "\n" not in text:
+    if "\n" not in text or _has_fence(text):
         return json.dumps(text, ensure_ascii=False)
     escaped = text.replace("\\", "\\\\").replace('"""', '""\\"')
     return f'"""\n{escaped}\n"""'
