@@ -86,7 +86,7 @@ def as_csv(headings: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[b
 def as_xlsx(headings: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[bytes]:
     """Yield a table as a workbook (ISO/IEC 29500), with another sheet when one is full."""
     out, rest, sheets = Taken(), iter(rows), 0
-    with ZipFile(out, "w", ZIP_DEFLATED, compresslevel=1) as archive:  # type: ignore[arg-type]
+    with ZipFile(out, "w", ZIP_DEFLATED, compresslevel=1) as archive:
         first: Any = next(rest, None)
         while first is not None or not sheets:
             sheets += 1
