@@ -41,7 +41,7 @@ def _plain(name: str) -> str:
 @cache
 def _codes() -> dict[str, str]:
     """Return the codes by every name: of two and three letters, of ISO 3166, in the site's languages, and in use."""
-    found = {}
+    found: dict[str, str] = {}
     for country in pycountry.countries:
         said = (getattr(country, name, "") for name in ("alpha_3", "name", "official_name", "common_name"))
         found |= {_plain(name): country.alpha_2 for name in said if name}

@@ -21,7 +21,7 @@ class Export:
     columns: dict[str, Callable[[Any], Any]]
     # In words, what the table tells of persons: then a reason is asked for.
     personal: Any = ""
-    chosen: Callable[[QuerySet[Any]], QuerySet[Any]] = lambda rows: rows
+    chosen: Callable[[Any], QuerySet[Any]] = lambda rows: rows
     rows: Callable[[QuerySet[Any]], Iterator[Any]] | None = None
 
     def lines(self, queryset: QuerySet[Any]) -> Iterator[list[Any]]:

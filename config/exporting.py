@@ -75,20 +75,20 @@ def _slugs(rows: Any) -> list[str]:
     return sorted(rows.values_list("slug", flat=True))
 
 
+def _countries(kind: str) -> Callable[[Any], list[str]]:
+    return lambda target: sorted(target.countries.filter(kind=kind).values_list("country", flat=True))
+
+
+def _targets(rule: str) -> Callable[[Any], list[str]]:
+    return lambda letter: _slugs(letter.targets.filter(addressees__rule=rule))
+
+
 # What the other keys hold that the loader reads by itself, by the model and the key.
 OTHERS: dict[tuple[type[models.Model], str], Callable[[Any], Any]] = {
     (ACTIVIST.model, "aliases"): lambda activist: sorted(activist.aliases.values_list("name", flat=True)),
     (UPDATE.model, "activists"): lambda update: _slugs(update.activists),
-    **{
-        (TARGET.model, kind): lambda target, kind=kind: sorted(
-            target.countries.filter(kind=kind).values_list("country", flat=True)
-        )
-        for kind in TARGET.others
-    },
-    **{
-        (LETTER.model, rule): lambda letter, rule=rule: _slugs(letter.targets.filter(addressees__rule=rule))
-        for rule in LETTER.others
-    },
+    **{(TARGET.model, kind): _countries(kind) for kind in TARGET.others},
+    **{(LETTER.model, rule): _targets(rule) for rule in LETTER.others},
     (ACCOUNT.model, "payable"): lambda _account: False,
     (TRANSACTION.model, "amount"): _units,
 }

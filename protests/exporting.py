@@ -1,6 +1,6 @@
 """What goes out of the letters' desk as a table."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -26,6 +26,14 @@ def _countries(target: Target, kind: str) -> str:
     return " ".join(there.country for there in target.countries.all() if there.kind == kind)
 
 
+def _salutation(language: str) -> Callable[[Target], Any]:
+    def salutation(target: Target) -> Any:
+        there = target.has_translation(language)
+        return target.safe_translation_getter("salutation", "", language_code=language) if there else ""
+
+    return salutation
+
+
 def _time(moment: Any) -> str:
     return moment.strftime("%H:%M") if moment else ""
 
@@ -38,14 +46,7 @@ TARGETS = Export(
         "slug": lambda target: target.slug,
         "name": lambda target: target.name,
         "email": lambda target: target.email,
-        **{
-            column("salutation", code): lambda target, code=code: (
-                target.safe_translation_getter("salutation", "", language_code=code)
-                if target.has_translation(code)
-                else ""
-            )
-            for code in LANGUAGES
-        },
+        **{column("salutation", code): _salutation(code) for code in LANGUAGES},
         TargetCountry.Kind.SEAT.value: lambda target: _countries(target, TargetCountry.Kind.SEAT),
         TargetCountry.Kind.ACCREDITED.value: lambda target: _countries(target, TargetCountry.Kind.ACCREDITED),
         "daily_cap": lambda target: target.daily_cap or 0,
@@ -85,7 +86,7 @@ def _by_country(signatures: QuerySet[Signature]) -> Iterator[tuple[str, str, int
 
 
 def _counted(rows: QuerySet[Any]) -> QuerySet[Any]:
-    return rows.counted()  # type: ignore[attr-defined,no-any-return]
+    return rows.counted()  # type: ignore[attr-defined]
 
 
 SIGNATURE_COUNTS = Export(

@@ -342,7 +342,7 @@ class _Known:
                     " ".join(sorted(code for code, how in there.items() if how == kind)) for there in (before, after)
                 ]
                 if lists[0] != lists[1]:
-                    row.changes.append((kind, *lists))
+                    row.changes.append((kind, lists[0], lists[1]))
 
     def _only_once(self, row: Row, email: str) -> None:
         for key in (("slug", row.target.slug), ("email", email)):

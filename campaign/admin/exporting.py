@@ -89,7 +89,7 @@ class Exporting:
 
     def has_export_permission(self, request: HttpRequest) -> bool:
         export = request.user.has_perm(f"{self.opts.app_label}.export_{self.opts.model_name}")
-        return export and self.has_view_permission(request)  # type: ignore[attr-defined,no-any-return]
+        return export and self.has_view_permission(request)  # type: ignore[attr-defined]
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.export_view)
@@ -133,7 +133,7 @@ class Exporting:
             "list_url": self._address(request, "changelist"),
             "past": past.order_by("-action_time")[:PAST_SHOWN],
         }
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         status = 400 if form.errors else 200
         return TemplateResponse(request, "admin/export.html", context, status=status)
 
