@@ -50,8 +50,11 @@ class Kind:
 
 
 def snapshot(instance: models.Model) -> dict[str, Any]:
-    """Return what the instance's row holds."""
-    return {column.attname: getattr(instance, column.attname) for column in instance._meta.concrete_fields}
+    """Return what the instance's row holds. A browser's line ends, and blanks around a text, make no difference."""
+    held = {column.attname: getattr(instance, column.attname) for column in instance._meta.concrete_fields}
+    return {
+        name: value.replace("\r\n", "\n").strip() if isinstance(value, str) else value for name, value in held.items()
+    }
 
 
 class Row:

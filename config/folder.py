@@ -56,8 +56,8 @@ class Source:
         return Table(self, (), self.data)
 
     def name_body(self, key: str) -> "Table":
-        """Let the Markdown stand in the table, under `key`."""
-        if key in self.data:
+        """Let the Markdown stand in the table, under `key`; a text with a line of +++ stands there itself."""
+        if key in self.data and self.body:
             self.table.report("stands below the fields, not among them.", key)
         elif self.body:
             self.data[key] = self.body

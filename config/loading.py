@@ -225,11 +225,7 @@ def load(folder: Path) -> Report:
 
     Raises CampaignFolderError, with every problem that was found, and then changes nothing.
     """
-    loader = Loader(folder)
-    if loader.has_a_campaign():
-        loader.read()
-    if loader.problems:
-        raise CampaignFolderError(loader.problems)
+    loader = _checked(folder)
     report = loader.write()
     if not report.changed_nothing:
         tally()  # else the pages of new letters would not say a number before the worker counts
@@ -237,7 +233,22 @@ def load(folder: Path) -> Report:
     return report
 
 
-def _is_passed_over(name: str) -> bool:
+@transaction.atomic
+def check(folder: Path) -> None:
+    """Read the campaign in `folder` and write nothing. Raises CampaignFolderError, with every problem."""
+    _checked(folder)
+
+
+def _checked(folder: Path) -> "Loader":
+    loader = Loader(folder)
+    if loader.has_a_campaign():
+        loader.read()
+    if loader.problems:
+        raise CampaignFolderError(loader.problems)
+    return loader
+
+
+def is_passed_over(name: str) -> bool:
     """Whether a file is for people only, or an editor's own."""
     return name.startswith(".") or name.endswith("~") or name.lower() in {"readme.md", "readme.txt"}
 
@@ -273,7 +284,7 @@ class Loader:
         for name in names:
             if name in FOLDERS and not (self.folder / name).is_dir():
                 self._bad(name, "is a file; a folder is expected here.")
-            elif name not in known and not _is_passed_over(name):
+            elif name not in known and not is_passed_over(name):
                 self._bad(name, f"is no part of a campaign's folder{did_you_mean(name, known)}")
         return True
 
@@ -333,7 +344,7 @@ class Loader:
         if not (self.folder / folder).is_dir():
             return []
         try:
-            return [name for name in self._listed(folder) if not _is_passed_over(name)]
+            return [name for name in self._listed(folder) if not is_passed_over(name)]
         except OSError as error:
             self._bad(folder, f"cannot be read: {error.strerror}.")
             return []

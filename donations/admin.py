@@ -19,10 +19,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
 
-from campaign.admin import PublishedAdmin, SafeAddresses, StateFilter
+from campaign.admin import Exporting, PublishedAdmin, SafeAddresses, StateFilter
 from donations import accounts, giving, holding, money, posting, reconciling, references
 from donations.cash_admin import AllocationAdmin, CollectionSheetAdmin, DisbursementAdmin, StoredFileAdmin
 from donations.desk import Desk
+from donations.exporting import PLEDGES
 from donations.models import (
     AccountNotice,
     Allocation,
@@ -239,7 +240,7 @@ class PaidFilter(admin.SimpleListFilter):
 
 
 @admin.register(Pledge)
-class PledgeAdmin(admin.ModelAdmin):
+class PledgeAdmin(Exporting, admin.ModelAdmin):
     """To look at: a pledge is its giver's alone to change."""
 
     list_display = (
@@ -249,6 +250,8 @@ class PledgeAdmin(admin.ModelAdmin):
     list_select_related = ("fund",)
     search_fields = ("number",)
     search_help_text = _("The number or its beginning, an OGM or RF reference as typed, or a whole e-mail address.")
+    show_full_result_count = False
+    exports = (PLEDGES,)
     fields = (
         "number",
         "ogm",

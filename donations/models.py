@@ -361,6 +361,7 @@ class Pledge(models.Model):
                 name="donations_pledge_counted",
             )
         ]
+        permissions = [("export_pledge", _("Can export the pledges, with names and addresses"))]
         constraints = [
             models.CheckConstraint(condition=Q(number__regex=r"^[0-9]{10}$"), name="donations_pledge_number_is_digits"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="donations_pledge_is_positive"),

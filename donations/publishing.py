@@ -5,9 +5,7 @@ Withheld is what nobody may see: entries of a fund that is not published, a prop
 (donors might pay to it), and one that this program did not write. Its hashes stand there, so the chain goes on.
 """
 
-import csv
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,6 +14,7 @@ from typing import Any
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+from campaign.spreadsheets import csv_lines
 from donations import ledger
 from donations.chaining import BEGINNING, canonical, digest_of_text, moment, seal, text_hash
 from donations.models import Allocation, Disbursement, Fund, LedgerEvent, Transaction
@@ -190,27 +189,11 @@ def _said(event: LedgerEvent, lines: dict[int, tuple[Any, ...]], purposes: dict[
     return text, currency, side
 
 
-_NUMBER = re.compile(r"-?[0-9]+")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-
-
-def _cell(value: Any) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
-
-
-class _Echo:
-    def write(self, text: str) -> str:
-        return text
-
-
 def as_csv() -> Iterator[str]:
     """Yield the ledger as CSV (RFC 4180), a line at a time. `event` is the very text that is hashed."""
-    write = csv.writer(_Echo()).writerow
-    yield write(COLUMNS)
     up_to, open_to_all = head(), _Open.now()
-    yield from _in_pieces(write([_cell(value) for value in _row(entry)]) for entry in _all(up_to, open_to_all))
+    yield from csv_lines([COLUMNS])
+    yield from _in_pieces(csv_lines(map(_row, _all(up_to, open_to_all))))
 
 
 def _row(entry: Entry) -> Iterable[Any]:

@@ -22,6 +22,7 @@ from campaign.cacheable import as_typed, cacheable
 from campaign.cookieless import SeeOther, cookieless
 from campaign.models import Document, Strike
 from campaign.previewing import is_preview
+from campaign.streaming import OneAtATime
 from campaign.typesetting import TypesettingError
 from donations import (
     accounts,
@@ -127,25 +128,11 @@ def ledger_json(request: HttpRequest) -> HttpResponseBase:
     return _download(publishing.as_json(), "application/json", "ledger.json")
 
 
-class _OneAtATime:
-    """Parts of a download, of which each process makes one at a time: of a long ledger it takes seconds."""
-
-    turn = Semaphore()
-
-    def __init__(self, parts: Iterator[str]) -> None:
-        self.parts, self.is_ours = parts, self.turn.acquire(blocking=False)
-
-    def __iter__(self) -> Iterator[str]:
-        return self.parts
-
-    def close(self) -> None:
-        if self.is_ours:
-            self.is_ours = False
-            self.turn.release()
+_TURN = Semaphore()
 
 
 def _download(made: Iterator[str], media_type: str, name: str) -> HttpResponseBase:
-    parts = _OneAtATime(made)
+    parts = OneAtATime(made, _TURN)
     if not parts.is_ours:
         busy = _("Somebody else is downloading the ledger at this moment. Please try again in a minute.")
         headers = {"Retry-After": "60", "Cache-Control": "no-store"}

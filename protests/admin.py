@@ -1,13 +1,14 @@
 """The organisers' desk for letters."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AdminSplitDateTime
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, QuerySet
 from django.forms.models import BaseInlineFormSet
@@ -25,17 +26,18 @@ from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
 from parler.forms import TranslatableModelForm
 
-from campaign.admin import PublishedAdmin, SafeAddresses, StrikeFilter, SubmittedAdmin, SubmittedFilter
+from campaign.admin import Exporting, PublishedAdmin, SafeAddresses, StrikeFilter, SubmittedAdmin, SubmittedFilter
 from campaign.countries import country_choices, country_name
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
 from outbox.models import State
 from privacy.addresses import address_tag
-from protests import charting, handover, holding, hours, mapping, witnessing
+from protests import charting, handover, holding, hours, importing, mapping, witnessing
 from protests.addressing import recipients
 from protests.emails import papers
+from protests.exporting import PICKETS, SIGNATURE_COUNTS, SIGNATURES, TARGETS
 from protests.forecasting import Forecast, forecast
-from protests.forms import ChartForm, CountryForm, HandoverForm
+from protests.forms import ChartForm, CountryForm, HandoverForm, TargetsForm
 from protests.models import (
     Addressee,
     ConfirmationMail,
@@ -432,7 +434,7 @@ class SuspendedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Target)
-class TargetAdmin(Paused, PacedList, SafeAddresses, TranslatableAdmin):
+class TargetAdmin(Exporting, Paused, PacedList, SafeAddresses, TranslatableAdmin):
     list_display = ("name", "trouble", "pace", "email", "country_names")
     list_filter = (SuspendedFilter, TargetLetterFilter)
     search_fields = ("name", "email", "slug")
@@ -456,14 +458,55 @@ class TargetAdmin(Paused, PacedList, SafeAddresses, TranslatableAdmin):
         ),
     )
     inlines = (TargetCountryInline,)
+    exports = (TARGETS,)
     actions = ("address_is_right", "try_now", "pause", "resume")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Target]:
         return super().get_queryset(request).select_related("breaker").prefetch_related("countries")
 
     def get_urls(self) -> list[Any]:
-        pausing = self.admin_site.admin_view(self.pausing_view)
-        return [path("pause/", pausing, name="protests_pause_all"), *super().get_urls()]
+        wrap = self.admin_site.admin_view
+        return [
+            path("pause/", wrap(self.pausing_view), name="protests_pause_all"),
+            path("import/", wrap(self.import_view), name="protests_target_import"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        url = reverse("admin:protests_target_import") if self._may_import(request) else ""
+        return super().changelist_view(request, {"import_url": url, **(extra_context or {})})
+
+    def _may_import(self, request: HttpRequest) -> bool:
+        return self.has_add_permission(request) and self.has_change_permission(request)
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what a table would change; write all of it once the organiser has seen that."""
+        if not self._may_import(request):
+            raise PermissionDenied
+        form = TargetsForm(request.POST or None, request.FILES or None)
+        context: dict[str, Any] = {"form": form}
+        if form.is_valid():
+            text = form.cleaned_data["text"]
+            seen = "" if form.cleaned_data["file"] else request.POST.get("seen", "")
+            try:
+                if seen and request.POST.get("act") == "import":
+                    new, changed = importing.write(text, seen, cast("User", request.user))
+                    done = _("Targets imported: %(new)d new, %(changed)d changed.") % {"new": new, "changed": changed}
+                    messages.success(request, done)
+                    return HttpResponseRedirect(reverse("admin:protests_target_changelist"))
+                context["plan"] = importing.planned(text)
+            except importing.UnreadableError as error:
+                form.add_error(None, str(error))
+            except importing.ChangedError:
+                context |= {"plan": importing.planned(text), "changed_meanwhile": True}
+            context["read_as"] = getattr(form, "read_as", "")
+            # The file's words go on as text: what is imported is what was shown.
+            context["form"] = form if form.errors else TargetsForm(initial={"text": text})
+        context |= {**self.admin_site.each_context(request), "title": _("Import targets"), "opts": self.opts}
+        context |= {"columns": list(TARGETS.columns), "required": importing.REQUIRED}
+        request.current_app = self.admin_site.name
+        status = 400 if form.errors else 200
+        return TemplateResponse(request, "protests/admin/targets_import.html", context, status=status)
 
     def pausing_view(self, request: HttpRequest) -> HttpResponse:
         """Pause or resume all letters, once the organiser has read what that means."""
@@ -591,7 +634,7 @@ class SignatureStateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Signature)
-class SignatureAdmin(LookOnly, admin.ModelAdmin):
+class SignatureAdmin(Exporting, LookOnly, admin.ModelAdmin):
     list_display = (
         "__str__",
         "name",
@@ -605,6 +648,8 @@ class SignatureAdmin(LookOnly, admin.ModelAdmin):
     list_filter = (SignatureStateFilter, LetterFilter, CountryFilter, "created_at")
     search_fields = ("pk",)
     search_help_text = _("A signature's number, or a whole e-mail address. Names are encrypted and cannot be searched.")
+    show_full_result_count = False
+    exports = (SIGNATURE_COUNTS, SIGNATURES)
     fields = (
         "letter",
         "signed_text",
@@ -936,10 +981,11 @@ class PicketDeskForm(TranslatableModelForm):
 
 
 @admin.register(Picket)
-class PicketAdmin(CountryChoice, SubmittedAdmin, PublishedAdmin):
+class PicketAdmin(Exporting, CountryChoice, SubmittedAdmin, PublishedAdmin):
     form = PicketDeskForm
     list_display = ("place", "kind", "country_shown", "strike", "begins", "state", "published_at")
     list_filter = (SubmittedFilter, "kind", StrikeFilter, CountryFilter)
+    exports = (PICKETS,)
     search_fields = ("translations__place", "translations__text", "slug")
     slug_from = "place"
     date_hierarchy = "starts_at"

@@ -15,7 +15,7 @@ from campaign.countries import country_choices
 from campaign.fields import AddressField, LineField, WordsField
 from campaign.forms import SendingForm, free_slug
 from campaign.models import Strike
-from protests import consent, hours, mapping
+from protests import consent, hours, importing, mapping
 from protests.addressing import is_sent_from
 from protests.handover import Which, deliveries
 from protests.models import PEOPLE_AT_MOST, Letter, Picket, PicketReport, Signature, Target
@@ -136,6 +136,48 @@ class ChartForm(forms.Form):
     country = forms.ChoiceField(
         label=_("Country"), choices=lambda: [("", _("all countries")), *country_choices()], required=False
     )
+
+
+class TargetsForm(forms.Form):
+    """A table of targets: a file, or its text, in which mistakes can be put right at once."""
+
+    file = forms.FileField(
+        label=_("File"), required=False, help_text=_("CSV, as your spreadsheet program saves it, of up to 256 KB.")
+    )
+    encoding = forms.ChoiceField(
+        label=_("Encoding of the file"),
+        required=False,
+        choices=[
+            ("", _("find out")),
+            ("utf-8", "UTF-8"),
+            ("utf-16", _("UTF-16 (“Unicode text”)")),
+            ("cp1252", _("Windows, western Europe")),
+            ("cp1250", _("Windows, central Europe")),
+            ("cp1251", _("Windows, Cyrillic")),
+        ],
+        help_text=_("Only if letters look wrong below."),
+    )
+    text = forms.CharField(
+        label=_("Or the table as text"),
+        required=False,
+        max_length=2 * importing.MAXIMUM_BYTES,  # browsers send two characters for each line end
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
+        help_text=_("Copied from a spreadsheet, or the file that you have chosen before."),
+    )
+
+    def clean(self) -> None:
+        """Let the file's words be the text."""
+        file = self.cleaned_data.get("file")
+        if file:
+            try:
+                content = file.read(importing.MAXIMUM_BYTES + 1)
+                text, self.read_as = importing.decoded(content, self.cleaned_data.get("encoding", ""))
+            except importing.UnreadableError as error:
+                raise ValidationError(str(error)) from error
+            self.cleaned_data["text"] = text
+        elif not self.errors and not self.cleaned_data["text"].strip():
+            raise ValidationError(_("Please choose a file, or put a table below."))
 
 
 class HandoverForm(forms.Form):

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from campaign.countries import country_name
+from campaign.streaming import Taken
 from campaign.typesetting import short, typeset
 from outbox.models import State
 from protests import consent
@@ -132,29 +133,9 @@ def _letters(pks: list[int], start: int, total: int) -> Iterator[dict[str, Any]]
         }
 
 
-class _Taken:
-    """A file without an end, for ZipFile to write to, from which what was written is taken."""
-
-    def __init__(self) -> None:
-        self._written: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        self._written.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def take(self) -> bytes:
-        taken = b"".join(self._written)
-        self._written.clear()
-        return taken
-
-
 def _zipped(files: Iterator[tuple[str, bytes]]) -> Iterator[bytes]:
     """Yield a ZIP of `files` while it grows, holding one file at a time."""
-    out = _Taken()
+    out = Taken()
     with ZipFile(out, "w") as archive:
         for name, content in files:
             archive.writestr(name, content)

@@ -319,6 +319,7 @@ class Target(TranslatableModel):
         verbose_name = _("target")
         verbose_name_plural = _("targets")
         ordering = ["name"]
+        permissions = [("export_target", _("Can export the targets"))]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="protests_target_email_once"),
             models.CheckConstraint(
@@ -595,6 +596,9 @@ class Signature(models.Model):
         verbose_name = _("signature")
         verbose_name_plural = _("signatures")
         ordering = ["-pk"]
+        permissions = [
+            ("export_signature", _("Can export the signatures, with names as their owners chose to be shown"))
+        ]
         constraints = [
             models.UniqueConstraint(fields=["email_tag", "letter"], name="protests_one_signature_per_person"),
             models.CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="protests_signature_country_is_iso"),
@@ -1083,6 +1087,7 @@ class Picket(Submitted, TranslatableModel):
                 ),
             ),
         ]
+        permissions = [("export_picket", _("Can export the pickets"))]
 
     def __str__(self) -> str:
         return self.safe_translation_getter("place", any_language=True) or self.slug

@@ -1,6 +1,7 @@
 """The organisers' desk for the story, and for who reads it by e-mail."""
 
 from campaign.admin import mailings, pictures, story, subscribers, voices
+from campaign.admin.exporting import Exporting
 from campaign.admin.published import (
     PublishedAdmin,
     SafeAddresses,
@@ -11,6 +12,7 @@ from campaign.admin.published import (
 )
 
 __all__ = [
+    "Exporting",
     "PublishedAdmin",
     "SafeAddresses",
     "StateFilter",

@@ -8,6 +8,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from campaign import subscribing
+from campaign.admin.exporting import Exporting
+from campaign.exporting import SUBSCRIBERS
 from campaign.models import (
     Subscriber,
     SubscriberQuerySet,
@@ -50,13 +52,14 @@ class LanguageFilter(admin.SimpleListFilter):
 
 
 @admin.register(Subscriber)
-class SubscriberAdmin(admin.ModelAdmin):
+class SubscriberAdmin(Exporting, admin.ModelAdmin):
     """To look at, and to unsubscribe who asks an organiser to."""
 
     list_display = ("__str__", "state", "language_shown", "created_at")
     list_filter = (SubscriberStateFilter, LanguageFilter)
     search_fields = ("pk",)
     search_help_text = _("A subscriber's number, or a whole e-mail address.")
+    exports = (SUBSCRIBERS,)
     actions = ("unsubscribe",)
     fields = (
         "state",

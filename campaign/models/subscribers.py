@@ -85,6 +85,7 @@ class Subscriber(models.Model):
         verbose_name = _("subscriber")
         verbose_name_plural = _("subscribers")
         ordering = ["-pk"]
+        permissions = [("export_subscriber", _("Can export the subscribers, with their addresses"))]
         constraints = [
             models.CheckConstraint(
                 condition=(Q(unsubscribed_at=None, email_tag__isnull=False) & ~Q(email=""))

@@ -7,19 +7,19 @@ from typing import BinaryIO
 
 from django.utils.translation import gettext as _
 
+from campaign.spreadsheets import MARKS
 from donations.statements.items import StatementError
 
 _PIECE = 64 * 1024
 # Longer lines no bank writes; a file without line ends must not be read into memory at once.
 LONGEST_LINE = 32 * 1024
-_MARKS = [(codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")]
 
 
 def encoding_of(file: BinaryIO) -> str:
     """Return the encoding of the whole file: what its mark says, else UTF-8 if all of it is, else Windows-1252."""
     file.seek(0)
     start = file.read(4)
-    for mark, name in _MARKS:
+    for mark, name in MARKS:
         if start.startswith(mark):
             return name
     file.seek(0)
