@@ -894,7 +894,10 @@ class Transaction(Posted):
                 name="donations_line_posted_once",
             ),
         ]
-        indexes = [models.Index(fields=["fund", "currency"], name="donations_money_of_a_fund")]
+        indexes = [
+            models.Index(fields=["fund", "currency"], name="donations_money_of_a_fund"),
+            models.Index(fields=["reference"], condition=~Q(reference=""), name="donations_money_by_reference"),
+        ]
 
     def __str__(self) -> str:
         amount = money.format_amount(self.amount_minor, self.currency)
@@ -1239,6 +1242,9 @@ class LedgerEvent(Posted):
         DISBURSEMENT_APPROVED = "disbursement_approved", _("disbursement approved")
         DISBURSEMENT_CANCELLED = "disbursement_cancelled", _("disbursement cancelled")
         EVIDENCE_ADDED = "evidence_added", _("evidence added")
+        PLEDGE_CONFIRMED = "pledge_confirmed", _("pledge confirmed")
+        PLEDGE_CHANGED = "pledge_changed", _("pledge changed")
+        PLEDGE_WITHDRAWN = "pledge_withdrawn", _("pledge withdrawn")
 
     sequence = models.BigIntegerField(_("number"), primary_key=True)
     at = models.DateTimeField(_("at"))
@@ -1256,7 +1262,10 @@ class LedgerEvent(Posted):
         verbose_name_plural = _("ledger")
         ordering = ["sequence"]
         constraints = [
-            models.UniqueConstraint(fields=["kind", "about"], name="donations_event_told_once"),
+            # All but a pledge's change happen to a row once.
+            models.UniqueConstraint(
+                fields=["kind", "about"], condition=~Q(kind="pledge_changed"), name="donations_event_told_once"
+            ),
             models.CheckConstraint(condition=Q(sequence__gte=1), name="donations_ledger_counts_from_one"),
         ]
 
