@@ -916,6 +916,8 @@ class Transaction(Posted):
             raise ValidationError({"booked_on": _("This day is still to come. Record what has arrived.")})
         if self.account and self.account.fund_id != self.fund_id:
             raise ValidationError({"account": _("This account is another fund's.")})
+        if self.account and self.account.approved_at is None and not self.reverses_id:
+            raise ValidationError({"account": _("Two organisers have to stand for this account first: approve it.")})
         if self.account and self.account.currency and self.account.currency != self.currency:
             wrong = ValidationError(_("This account is in %(currency)s."), params={"currency": self.account.currency})
             raise ValidationError({"currency": wrong})

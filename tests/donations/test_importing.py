@@ -9,17 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from donations import balances, importing, ledger, posting
-from donations.models import Allocation, BankStatement, LedgerEvent, StatementMapping, Transaction
+from donations import accounts, balances, importing, ledger, posting
+from donations.models import Allocation, BankAccount, BankStatement, LedgerEvent, StatementMapping, Transaction
 from donations.statements.columns import CsvMapping
 from donations.statements.items import StatementError
 from privacy.tags import tag
-from tests.factories import BankAccountFactory, FundFactory, PledgeFactory
+from tests.factories import BankAccountFactory, FundFactory, OrganiserFactory, PledgeFactory
 
 pytestmark = pytest.mark.django_db
 
 FILES = Path(__file__).parent / "statements" / "files"
 IBAN = "BE71096123456769"
+OTHER_IBAN = "BE29734032422964"
+THIRD_IBAN = "DE02120300000000202051"
 GIFT = (1000, "J. Example", "gift")
 
 
@@ -232,6 +234,47 @@ def test_an_older_statement_may_be_brought_later(account):
 def test_a_statement_of_another_account_is_refused(account):
     error = refused(mt940(0, GIFT, iban="DE89370400440532013000"), account)
     assert "DE89370400440532013000" in str(error)
+
+
+def test_an_account_for_which_nobody_else_stands_takes_no_statement(account, capsys, tmp_path):
+    text = mt940(0, GIFT)
+    fact = BankAccountFactory(fund=FundFactory(), iban=OTHER_IBAN, bic="", payable=False)
+    proposed = accounts.propose(BankAccount(fund=FundFactory(), holder="X", iban=THIRD_IBAN), by=OrganiserFactory())
+    for one in (fact, proposed):
+        assert "let a second organiser approve it" in str(refused(text.replace(IBAN, one.iban), one))
+        file = tmp_path / "statement.sta"
+        file.write_text(text.replace(IBAN, one.iban))
+        for options in ([], ["--account", one.iban]):
+            with pytest.raises(CommandError, match="let a second organiser approve it"):
+                call_command("import_statement", str(file), *options)
+    accounts.approve(proposed, by=OrganiserFactory())
+    assert counts(take(text.replace(IBAN, THIRD_IBAN), proposed)) == [(1, 0, 0)]
+
+
+def test_money_that_arrives_late_on_a_withdrawn_account_is_booked(account):
+    accounts.withdraw(account, by=OrganiserFactory())
+    account.refresh_from_db()
+    assert counts(take(mt940(0, GIFT), account)) == [(1, 0, 0)]
+
+
+def test_a_holder_put_right_by_another_proposal_does_not_count_gifts_twice(account):
+    text = mt940(0, GIFT)
+    take(text, account)
+    again = accounts.propose(BankAccount(fund=account.fund, holder="With Its Right Name", iban=IBAN), by=OrganiserFactory())
+    accounts.approve(again, by=OrganiserFactory())
+    assert counts(take(text, again)) == [(0, 1, 0)]
+    assert importing.account_of(io.BytesIO(text.encode())) == importing.account_with(IBAN) == account
+    assert counts(take(mt940(1000, GIFT, GIFT, day="260303"), again)) == [(2, 0, 0)]
+    assert amounts(account) == [1000] * 3
+    assert balances.of(account.fund)[0].bank == 3000
+
+
+def test_two_funds_with_one_account_do_not_count_its_gifts_twice(account):
+    text = mt940(0, GIFT)
+    take(text, account)
+    others = BankAccountFactory(fund=FundFactory(currencies="EUR"), iban=IBAN, bic="")
+    assert "booked for another fund" in str(refused(text, others))
+    assert importing.account_of(io.BytesIO(text.encode())) == account
 
 
 def test_a_statement_in_another_currency_than_the_accounts_is_refused(account):
