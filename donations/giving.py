@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from donations import balances, ledger, money, posting, reconciling
 from donations.consent import VERSION
-from donations.models import LINK_FOR, BankAccount, Fund, LedgerEvent, Pledge, PledgeMail, Transaction
+from donations.models import LINK_FOR, Allocation, BankAccount, Fund, LedgerEvent, Pledge, PledgeMail, Transaction
 from donations.references import new_number
 from outbox import capping
 from outbox.tasks import send
@@ -207,7 +207,9 @@ def withdraw(made: Pledge) -> bool:
         _tell(LedgerEvent.Kind.PLEDGE_WITHDRAWN, made)
     # After the row, so that a change that runs at this moment has written its mail before, or writes none.
     made.mails.all().cancel()
-    Transaction.objects.filter(allocations__pledge=made).erase()
+    # Not of a line that was only taken for this pledge's by mistake: it is somebody else's.
+    standing = Allocation.objects.filter(pledge=made, reverses=None, reversal=None)
+    Transaction.objects.filter(pk__in=standing.values("transaction")).erase()
     return bool(done)
 
 

@@ -3,6 +3,7 @@
 from django.db import migrations, models
 from django.utils import timezone
 
+import donations.models
 from donations.chaining import BEGINNING, day, digest, moment, seal
 from privacy.tags import tag
 
@@ -58,6 +59,21 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='ledgerevent',
             constraint=models.UniqueConstraint(condition=models.Q(('kind', 'pledge_changed'), _negated=True), fields=('kind', 'about'), name='donations_event_told_once'),
+        ),
+        migrations.AlterField(
+            model_name='collectionsheet',
+            name='place',
+            field=models.CharField(blank=True, max_length=200, validators=[donations.models.without_iban], verbose_name='place'),
+        ),
+        migrations.AlterField(
+            model_name='disbursement',
+            name='purpose',
+            field=models.CharField(help_text='Public, and stays: “Bread and rent in May”. Never a family\'s name, nor what tells who it is.', max_length=200, validators=[donations.models.without_iban], verbose_name='purpose'),
+        ),
+        migrations.AlterField(
+            model_name='fundtranslation',
+            name='title',
+            field=models.CharField(max_length=200, validators=[donations.models.without_iban], verbose_name='title'),
         ),
         migrations.RunPython(tell_of_pledges, migrations.RunPython.noop),
     ]
