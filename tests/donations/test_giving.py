@@ -212,6 +212,21 @@ def test_withdrawing_takes_the_person_away_and_stops_the_mail():
     assert made.allocations.count() == 1
 
 
+def test_withdrawing_forgets_no_giver_whose_gift_was_taken_for_this_pledges_by_mistake():
+    made, others = PledgeFactory(confirmed=True), PledgeFactory(confirmed=True)
+    own = TransactionFactory(fund=made.fund, pledge=made, counterparty="Nora Berg", remittance="for bread")
+    somebodys = TransactionFactory(fund=made.fund, pledge=made, counterparty="Jan Novak", remittance="for rent")
+    posting.undo(somebodys.allocations.get(), by=None)
+    of_another = TransactionFactory(fund=others.fund, pledge=others, counterparty="Aigul", remittance="for milk")
+    giving.withdraw(made)
+    for posted in (own, somebodys, of_another):
+        posted.refresh_from_db()
+    assert (own.counterparty, own.remittance) == ("", "")
+    assert (somebodys.counterparty, somebodys.remittance) == ("Jan Novak", "for rent")
+    assert of_another.counterparty == "Aigul"
+    assert ledger.verify() == []
+
+
 def test_a_withdrawn_pledge_cannot_be_confirmed_but_made_anew_on_the_same_day():
     fund = FundFactory()
     first = pledge(fund)

@@ -15,6 +15,7 @@ from donations.statements.columns import CsvMapping
 from donations.statements.items import StatementError
 from privacy.tags import tag
 from tests.factories import BankAccountFactory, FundFactory, OrganiserFactory, PledgeFactory
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -197,6 +198,38 @@ def test_a_file_that_overlaps_and_ends_on_the_same_day_is_what_the_next_one_foll
     take(mt940(0, early, late, late, day="260301", to="260302"), account)
     assert counts(take(mt940(5000, late, day="260302", number="4"), account)) == [(1, 0, 0)]
     assert amounts(account) == [1000, 2000, 2000, 2000]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_overlapping_files_imported_at_once_book_each_line_once():
+    account = BankAccountFactory(iban=IBAN, bic="", fund=FundFactory(currencies="EUR"))
+    days = [(*GIFT, "260302"), (*GIFT, "260302"), (*GIFT, "260303"), (500, "Nora Berg", "bread", "260304")]
+    take(mt940(0, days[0], days[1], day="260302"), account)
+    files = [
+        mt940(0, *days[:3], day="260302", to="260303", number="2"),
+        mt940(2000, *days[2:], day="260303", to="260304", number="3"),
+        mt940(0, *days, day="260302", to="260304", number="4"),
+        mt940(0, *days, day="260302", to="260304", number="5"),
+    ]
+
+    def bring(number):
+        try:
+            return sum(report.new for report in take(files[number % 4], account))
+        except StatementError as error:  # the second file's gap, where the first was not there before
+            return str(error)
+
+    at_once(8, bring)
+    assert amounts(account) == [500, 1000, 1000, 1000]
+    assert balances.of(account.fund)[0].bank == 3500
+    assert ledger.verify() == []
+    assert [bring(number) for number in range(4)] == [0] * 4
+
+
+def test_amounts_that_no_database_can_add_up_are_refused(account):
+    """Each is within bounds, and so is their sum."""
+    huge = 10**15 - 1
+    lines = [(sign * huge, "Bank", f"{number}") for number in range(60) for sign in (1, -1)]
+    assert "too large" in str(refused(mt940(0, *lines), account))
 
 
 def test_a_gap_is_refused_and_named(account):
