@@ -352,7 +352,9 @@ def _disagreements() -> Iterator[str]:
             *(f"{one}__{name}" for one in telling.related for name in _SECRET),
         ]
         events = LedgerEvent.objects.filter(kind__in=kinds).order_by("about", "sequence")
-        for event, row in _side_by_side(_last_of_each(events.iterator()), rows.select_related(*related).defer(*hidden).iterator()):
+        for event, row in _side_by_side(
+            _last_of_each(events.iterator()), rows.select_related(*related).defer(*hidden).iterator()
+        ):
             name = telling.model._meta.verbose_name
             if event is None:
                 yield _("%(name)s %(pk)s is in the books, but no event tells of it.") % {"name": name, "pk": row.pk}

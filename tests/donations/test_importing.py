@@ -293,7 +293,9 @@ def test_money_that_arrives_late_on_a_withdrawn_account_is_booked(account):
 def test_a_holder_put_right_by_another_proposal_does_not_count_gifts_twice(account):
     text = mt940(0, GIFT)
     take(text, account)
-    again = accounts.propose(BankAccount(fund=account.fund, holder="With Its Right Name", iban=IBAN), by=OrganiserFactory())
+    again = accounts.propose(
+        BankAccount(fund=account.fund, holder="With Its Right Name", iban=IBAN), by=OrganiserFactory()
+    )
     accounts.approve(again, by=OrganiserFactory())
     assert counts(take(text, again)) == [(0, 1, 0)]
     assert importing.account_of(io.BytesIO(text.encode())) == importing.account_with(IBAN) == account
