@@ -11,8 +11,16 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from donations import consent, money
-from donations.models import KEPT_FOR, Fund, Pledge, validate_iban
+from donations.models import KEPT_FOR, Fund, Pledge, iban_in, validate_iban
 from privacy.typed import clean_address, clean_name
+
+
+def _shown_name(typed: str) -> str:
+    """Return a name that may stand on the fund's page: anybody could tell donors an account there."""
+    name = clean_name(typed)
+    if iban_in(name):
+        raise ValidationError(_("Please leave the account number out of the name."), code="iban")
+    return name
 
 
 class AccountForm(forms.Form):
@@ -150,10 +158,10 @@ class PledgeForm(TermsForm):
         self.fields["currency"].choices = [(code, money.currency_name(code)) for code in fund.currency_list]  # type: ignore[attr-defined]
 
     def clean_name(self) -> str:
-        return clean_name(self.cleaned_data["name"])
+        return _shown_name(self.cleaned_data["name"])
 
     def clean_organisation(self) -> str:
-        return clean_name(self.cleaned_data["organisation"])
+        return _shown_name(self.cleaned_data["organisation"])
 
     def clean_email(self) -> str:
         return clean_address(self.cleaned_data["email"])

@@ -10,9 +10,9 @@ from django.db.models import Q, Sum
 from django.db.transaction import atomic
 from django.utils import timezone
 
-from donations import balances, money, posting
+from donations import balances, ledger, money, posting, reconciling
 from donations.consent import VERSION
-from donations.models import LINK_FOR, BankAccount, Fund, Pledge, PledgeMail, Transaction
+from donations.models import LINK_FOR, Allocation, BankAccount, Fund, LedgerEvent, Pledge, PledgeMail, Transaction
 from donations.references import new_number
 from outbox import capping
 from outbox.tasks import send
@@ -117,11 +117,26 @@ def _mailed_just_now(made: Pledge) -> bool:
     return made.mails.filter(created_at__gt=timezone.now() - MAIL_AGAIN_AFTER).exists()
 
 
+@atomic
 def confirm(made: Pledge) -> bool:
-    """Count a pledge, on the word of the address's owner. Return whether it was this call that did."""
-    return bool(
-        Pledge.objects.filter(pk=made.pk, confirmed_at=None, withdrawn_at=None).update(confirmed_at=timezone.now())
-    )
+    """
+    Count a pledge, on the word of the address's owner. Return whether it was this call that did.
+
+    What arrived on its number before is posted to it, as what arrives later will be. Raises ledger.BusyError.
+    """
+    ledger.take_turns_soon()
+    waits = Pledge.objects.filter(pk=made.pk, confirmed_at=None, withdrawn_at=None)
+    if not waits.update(confirmed_at=timezone.now()):
+        return False
+    _tell(LedgerEvent.Kind.PLEDGE_CONFIRMED, made)
+    reconciling.settle(Transaction.objects.filter(fund=made.fund_id, reference=made.number))
+    return True
+
+
+def _tell(kind: str, made: Pledge) -> None:
+    """Write into the ledger what became of a confirmed pledge."""
+    if row := Pledge.objects.defer(*Pledge.personal).filter(pk=made.pk, confirmed_at__isnull=False).first():
+        ledger.record(kind, row)
 
 
 @atomic
@@ -138,11 +153,12 @@ def change(
     Change a pledge on the word of its giver; return whether anything to be paid changed.
 
     Then a mail repeats the instructions, unless the mailbox has had its mails for today. The number stays. Raises
-    GoneError and AlreadyPledgedError.
+    GoneError, AlreadyPledgedError and ledger.BusyError.
     """
     until = until if frequency == Pledge.Frequency.MONTHLY else None
     mailbox = mailbox_tag(made.email)
     capping.take_turns(mailbox)
+    ledger.take_turns_soon()
     locked = Pledge.objects.select_for_update().filter(pk=made.pk, withdrawn_at=None).exclude(email="").first()
     if locked is None:
         raise GoneError
@@ -156,6 +172,7 @@ def change(
     except IntegrityError as error:
         raise AlreadyPledgedError from error
     if is_new:
+        _tell(LedgerEvent.Kind.PLEDGE_CHANGED, locked)
         locked.mails.filter(kind=PledgeMail.Kind.REMINDER).cancel()
         if not capping.has_had_enough(mailbox):
             write_mail(locked, mailbox, PledgeMail.Kind.CHANGED)
@@ -179,14 +196,20 @@ def withdraw(made: Pledge) -> bool:
     """
     Take a pledge back, delete its giver's name and address, and stop its waiting mails.
 
-    What has arrived on it stays in the books, under the number. Return whether it was this call that did.
+    What has arrived on it stays in the books, under the number. Return whether it was this call that did. Raises
+    ledger.BusyError.
     """
+    ledger.take_turns_soon()
     done = Pledge.objects.filter(pk=made.pk, withdrawn_at=None).update(
         withdrawn_at=timezone.now(), name="", organisation="", email="", email_tag=None
     )
+    if done:
+        _tell(LedgerEvent.Kind.PLEDGE_WITHDRAWN, made)
     # After the row, so that a change that runs at this moment has written its mail before, or writes none.
     made.mails.all().cancel()
-    Transaction.objects.filter(allocations__pledge=made).erase()
+    # Not of a line that was only taken for this pledge's by mistake: it is somebody else's.
+    standing = Allocation.objects.filter(pledge=made, reverses=None, reversal=None)
+    Transaction.objects.filter(pk__in=standing.values("transaction")).erase()
     return bool(done)
 
 

@@ -13,7 +13,7 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -37,7 +37,7 @@ from privacy.tags import tag
 _BATCH = 1000
 _PIECE = 64 * 1024
 _EXAMPLES = 20
-# Without balances nothing else bounds the sum of a made-up file.
+# What comes in and what goes out are each added up by the database, in 64 bits.
 _MOST = 10**17
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,}")
 
@@ -76,6 +76,7 @@ class _Part:
     tail: Tail = field(default_factory=lambda: Tail(None, None, None))
     lines: int = 0
     total_minor: int = 0
+    turnover_minor: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     examples: list[Rejected] = field(default_factory=list)
 
@@ -209,13 +210,58 @@ def account_of(file: BinaryIO) -> BankAccount:
         told = columns.account_in(file)
     accounts: QuerySet[BankAccount] = BankAccount.objects.order_by("-pk")
     found = [account for account in accounts if told and is_of(account, told)]
-    if len(found) == 1:
-        return found[0]
+    if len({account.iban for account in found}) == 1:
+        return _stood_for(found)
     raise StatementError(
         _("The file is about the account “%(account)s”, which is not one of ours.") % {"account": told}
         if told and not found
         else _("The file does not tell which account it is about. Please choose it.")
     )
+
+
+def account_with(iban: str) -> BankAccount | None:
+    """Return the account with this number, or None. Raises StatementError if nobody stands for it."""
+    found = list(BankAccount.objects.filter(iban=iban).order_by("-pk"))
+    return _stood_for(found) if found else None
+
+
+def takes_statements() -> QuerySet[BankAccount]:
+    """Return the accounts that two organisers stand for, also those withdrawn by now: money arrives late."""
+    return BankAccount.objects.exclude(approved_at=None)
+
+
+def _stood_for(alike: Sequence[BankAccount]) -> BankAccount:
+    """Return, of the accounts with one number, the one that keeps its books, or else the newest that is approved."""
+    approved = [account for account in alike if account.approved_at]
+    return _kept_under(alike[0].iban) or books_of(approved[0] if approved else alike[0])
+
+
+def _kept_under(iban: str) -> BankAccount | None:
+    return takes_statements().filter(iban=iban, statements__isnull=False).order_by("pk").first()
+
+
+def books_of(account: BankAccount) -> BankAccount:
+    """
+    Return where the books of an account's number are kept: a proposal that put its holder or BIC right is another row.
+
+    Raises StatementError if two organisers do not stand for the account, or another fund keeps its books.
+    """
+    if account.approved_at is None:
+        raise StatementError(
+            _(
+                "Nobody but who proposed it stands for the account %(account)s yet, or it came with the campaign's "
+                "files. Under “Bank accounts”, let a second organiser approve it, or propose it yourself. Then import "
+                "the file again."
+            )
+            % {"account": account.grouped_iban}
+        )
+    kept = _kept_under(account.iban) or account
+    if kept.fund_id != account.fund_id:
+        raise StatementError(
+            _("The statements of %(account)s are booked for another fund: a gift would count twice.")
+            % {"account": account.grouped_iban}
+        )
+    return kept
 
 
 def is_of(account: BankAccount, told: str) -> bool:
@@ -273,6 +319,7 @@ def import_file(
 
     `progress` is told the step, "read" or "post", and how many lines are done.
     """
+    account = books_of(account)
     mapping = mapping or mapping_for(account, file)
     with closing(_Draft()) as draft:
         parts = _read(file, mapping, account, draft, progress)
@@ -314,6 +361,7 @@ def _read(
                     raise StatementError(_("This line is booked on a day that is still to come."), item.at)
                 parts[-1].lines += 1
                 parts[-1].total_minor += item.amount_minor
+                parts[-1].turnover_minor += abs(item.amount_minor)
                 waiting.append(item)
             case Rejected():
                 parts[-1].reject(item)
@@ -345,7 +393,7 @@ def check_account(head: Head, account: BankAccount) -> None:
 
 def _check_sum(part: _Part) -> None:
     opening, ending = part.head.opening_minor, part.tail.closing_minor
-    if abs(part.total_minor) > _MOST:
+    if part.turnover_minor > _MOST:
         raise StatementError(_("The amounts are too large."))
     if opening is None or ending is None or opening + part.total_minor == ending:
         return

@@ -7,9 +7,10 @@ that row by FACTS, here and when it is checked: a row that was changed, added or
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from django.db import connection, models
+from django.db import OperationalError, connection, models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -26,9 +27,11 @@ from donations.models import (
     Disbursement,
     Evidence,
     LedgerEvent,
+    Pledge,
     StoredFile,
     Transaction,
 )
+from privacy.tags import tag
 
 Kind = LedgerEvent.Kind
 Facts = dict[str, Any]
@@ -36,11 +39,21 @@ Facts = dict[str, Any]
 _SECRET = StoredFile.erasable
 # Any number, as long as nobody else locks by it.
 _TURN = 0x5EA1ED
+# A donor's click waits no longer for its turn: a long statement may be on its way into the books.
+PATIENCE_MS = 5000
+
+
+class BusyError(Exception):
+    """Somebody else has been changing the books for a while; nothing was done."""
 
 
 @dataclass(frozen=True)
 class Telling:
-    """Which rows a kind of event tells of, and what: ids, amounts, hashes; nothing of a private person."""
+    """
+    Which rows one or more kinds of event tell of, and what: ids, amounts, hashes; nothing of a private person.
+
+    The last event of a row, of all the kinds that tell of it, tells how it is.
+    """
 
     model: type[models.Model]
     facts: Callable[[Any], Facts]
@@ -152,6 +165,20 @@ def _approval(approval: Approval) -> Facts:
     }
 
 
+def _pledged(pledge: Pledge) -> Facts:
+    return {
+        "amount_minor": pledge.amount_minor,
+        "currency": pledge.currency,
+        "frequency": str(pledge.frequency),
+        "until": day(pledge.until),
+        "made_on": day(pledge.made_on),
+        "confirmed_at": moment(pledge.confirmed_at),
+        "withdrawn_at": moment(pledge.withdrawn_at),
+        # The entry's hash is public and its amount is not: without the key nobody finds the one by trying.
+        "salt": tag("ledger-pledge", str(pledge.pk)),
+    }
+
+
 def _cancelled(cancellation: Cancellation) -> Facts:
     return {
         "disbursement": cancellation.disbursement_id,
@@ -170,6 +197,10 @@ def _evidence(evidence: Evidence) -> Facts:
     }
 
 
+# A pledge enters the books when its giver confirms it: anybody can post one. What was never confirmed leaves no trace,
+# and what erasing a giver empties is in no event.
+_PLEDGE = Telling(Pledge, _pledged, Q(confirmed_at__isnull=False))
+
 FACTS: dict[str, Telling] = {
     Kind.ACCOUNT_PROPOSED: Telling(BankAccount, _proposed),
     Kind.ACCOUNT_APPROVED: Telling(BankAccount, _approved, Q(approved_at__isnull=False)),
@@ -182,6 +213,9 @@ FACTS: dict[str, Telling] = {
     Kind.DISBURSEMENT_APPROVED: Telling(Approval, _approval, fund="disbursement__fund_id"),
     Kind.DISBURSEMENT_CANCELLED: Telling(Cancellation, _cancelled, fund="disbursement__fund_id"),
     Kind.EVIDENCE_ADDED: Telling(Evidence, _evidence, fund="disbursement__fund_id", related=("file",)),
+    Kind.PLEDGE_CONFIRMED: _PLEDGE,
+    Kind.PLEDGE_CHANGED: _PLEDGE,
+    Kind.PLEDGE_WITHDRAWN: _PLEDGE,
 }
 
 
@@ -189,11 +223,25 @@ def take_turns() -> None:
     """
     Make those who change the books wait for each other until the transaction ends. Every verb's first step.
 
-    SQLite lets one transaction write at a time anyway.
+    It comes before any row is locked, and after the turn of a mailbox (outbox.capping). SQLite lets one transaction
+    write at a time anyway.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TURN])
+
+
+def take_turns_soon() -> None:
+    """Do the same for somebody who waits at a page. Raises BusyError; the transaction can then only be rolled back."""
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(PATIENCE_MS)])
+        try:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TURN])
+        except OperationalError as error:
+            raise BusyError from error
+        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
 def record(kind: str, row: models.Model) -> LedgerEvent:
@@ -295,16 +343,18 @@ def _breaks(noted: Head | None) -> Iterator[str]:
 
 
 def _disagreements() -> Iterator[str]:
-    for kind, telling in FACTS.items():
+    for telling, kinds in _tellings():
         rows: Any = telling.model._default_manager.filter(telling.rows or Q()).order_by("pk")
         related = [*telling.fund.split("__")[:-1], *telling.related]
         # What tells of a person is in no event: it need not be decrypted.
         hidden = [
-            *getattr(telling.model, "erasable", ()),
+            *getattr(telling.model, "personal", ()),
             *(f"{one}__{name}" for one in telling.related for name in _SECRET),
         ]
-        events = LedgerEvent.objects.filter(kind=kind).order_by("about")
-        for event, row in _side_by_side(events.iterator(), rows.select_related(*related).defer(*hidden).iterator()):
+        events = LedgerEvent.objects.filter(kind__in=kinds).order_by("about", "sequence")
+        for event, row in _side_by_side(
+            _last_of_each(events.iterator()), rows.select_related(*related).defer(*hidden).iterator()
+        ):
             name = telling.model._meta.verbose_name
             if event is None:
                 yield _("%(name)s %(pk)s is in the books, but no event tells of it.") % {"name": name, "pk": row.pk}
@@ -313,6 +363,21 @@ def _disagreements() -> Iterator[str]:
             elif differing := _differing(telling, event, row):
                 values = {"name": name, "pk": row.pk, "event": event, "columns": ", ".join(differing)}
                 yield _("%(name)s %(pk)s is not as event %(event)s tells: %(columns)s.") % values
+
+
+def _tellings() -> list[tuple[Telling, list[str]]]:
+    """Return each telling with its kinds of event."""
+    found: dict[int, tuple[Telling, list[str]]] = {}
+    for kind, telling in FACTS.items():
+        found.setdefault(id(telling), (telling, []))[1].append(kind)
+    return list(found.values())
+
+
+def _last_of_each(events: Iterable[LedgerEvent]) -> Iterator[LedgerEvent]:
+    """Yield the last event about each row; they come in the order of the rows."""
+    for _about, told in groupby(events, key=lambda event: event.about):
+        *_earlier, last = told
+        yield last
 
 
 def _side_by_side(

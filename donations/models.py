@@ -1,8 +1,10 @@
 """The support fund: its account, what is pledged, what arrived. Money is integer minor units and a currency."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import date, timedelta
+from html import unescape
 from typing import Any, ClassVar, NoReturn, Self
 
 from django.conf import settings
@@ -66,18 +68,31 @@ class CompactField(models.CharField):
         return super().formfield(**{"max_length": 2 * (self.max_length or 0), **kwargs})
 
 
-_IBAN_WITHIN = re.compile(r"(?<![A-Z0-9])[A-Z]{2}[0-9]{2}(?:[ .-]?[A-Z0-9]){11,30}")
+# Whatever stands between its characters: blanks, dots, dashes, the marks of Markdown.
+_IBAN_WITHIN = re.compile(r"(?=([A-Z](?:S[A-Z])(?:S[0-9]){2}(?:S[A-Z0-9]){11,30}))".replace("S", "[^A-Z0-9]{0,4}"))
+# Cyrillic and Greek capitals that look like Latin ones.
+_LOOK_ALIKES = str.maketrans("АВЕКМНОРСТХІЈЅΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEKMHOPCTXIJSABEZHIKMNOPTYX")
+
+
+def iban_in(text: str) -> str:
+    """Return the valid IBAN that a reader would find in a text, however it is spelt; empty if there is none."""
+    plain = unicodedata.normalize("NFKC", unescape(text)).upper().translate(_LOOK_ALIKES)
+    plain = "".join(str(unicodedata.decimal(c, c)) for c in plain if unicodedata.category(c) != "Cf")
+    for found in _IBAN_WITHIN.finditer(plain):
+        typed = re.sub(r"[^A-Z0-9]", "", found[1])
+        for length in range(15, len(typed) + 1):
+            if IBAN(typed[:length], allow_invalid=True).is_valid:
+                return typed[:length]
+    return ""
 
 
 def without_iban(text: str) -> None:
     """Refuse a text with a valid IBAN in it: an account that donors see is proposed and approved by two."""
-    for found in _IBAN_WITHIN.finditer(" ".join(text.upper().split())):
-        typed = re.sub(r"[ .-]", "", found[0])
-        if any(IBAN(typed[:length], allow_invalid=True).is_valid for length in range(15, len(typed) + 1)):
-            raise ValidationError(
-                _("%(iban)s is an account number. Donors are told one in one place only: propose it as an account."),
-                params={"iban": found[0]},
-            )
+    if found := iban_in(text):
+        raise ValidationError(
+            _("%(iban)s is an account number. Donors are told one in one place only: propose it as an account."),
+            params={"iban": found},
+        )
 
 
 class Fund(TranslatableModel):
@@ -95,7 +110,7 @@ class Fund(TranslatableModel):
         help_text=_("In which people can pledge, separated by blanks: EUR GBP SEK. The first one is proposed."),
     )
     translations = TranslatedFields(
-        title=models.CharField(_("title"), max_length=200),
+        title=models.CharField(_("title"), max_length=200, validators=[without_iban]),
         text=models.TextField(
             _("text"), validators=[without_iban], help_text=_("Markdown: what the fund is for, and who answers for it.")
         ),
@@ -905,6 +920,7 @@ class Transaction(Posted):
         indexes = [
             models.Index(fields=["fund", "currency"], name="donations_money_of_a_fund"),
             models.Index(fields=["-booked_on", "-id"], name="donations_newest_first"),
+            models.Index(fields=["reference"], condition=~Q(reference=""), name="donations_money_by_reference"),
         ]
 
     def __str__(self) -> str:
@@ -922,8 +938,12 @@ class Transaction(Posted):
             self.counterparty_iban_tag = tag("counterparty-iban", "".join(self.counterparty_iban.split()).upper())
         if self.booked_on and self.booked_on > timezone.localdate():
             raise ValidationError({"booked_on": _("This day is still to come. Record what has arrived.")})
+        if self.description and not self.reverses_id and iban_in(self.description):
+            raise ValidationError({"description": _("Everybody reads this: write no account number here.")})
         if self.account and self.account.fund_id != self.fund_id:
             raise ValidationError({"account": _("This account is another fund's.")})
+        if self.account and self.account.approved_at is None and not self.reverses_id:
+            raise ValidationError({"account": _("Two organisers have to stand for this account first: approve it.")})
         if self.account and self.account.currency and self.account.currency != self.currency:
             wrong = ValidationError(_("This account is in %(currency)s."), params={"currency": self.account.currency})
             raise ValidationError({"currency": wrong})
@@ -944,7 +964,7 @@ class CollectionSheet(models.Model):
     fund = models.ForeignKey(Fund, models.PROTECT, related_name="sheets", verbose_name=_("fund"))
     number = models.PositiveIntegerField(_("number"))
     currency = models.CharField(_("currency"), max_length=3, validators=[currency_code])
-    place = models.CharField(_("place"), max_length=200, blank=True)
+    place = models.CharField(_("place"), max_length=200, blank=True, validators=[without_iban])
     held_on = models.DateField(_("held on"), null=True, blank=True)
     counted_minor = models.PositiveBigIntegerField(_("counted, in the smallest unit"), null=True, blank=True)
     counter_one = _by(_("counted by"))
@@ -1002,6 +1022,7 @@ class Disbursement(Posted):
     purpose = models.CharField(
         _("purpose"),
         max_length=200,
+        validators=[without_iban],
         help_text=_("Public, and stays: “Bread and rent in May”. Never a family's name, nor what tells who it is."),
     )
     households = models.PositiveIntegerField(
@@ -1250,6 +1271,9 @@ class LedgerEvent(Posted):
         DISBURSEMENT_APPROVED = "disbursement_approved", _("disbursement approved")
         DISBURSEMENT_CANCELLED = "disbursement_cancelled", _("disbursement cancelled")
         EVIDENCE_ADDED = "evidence_added", _("evidence added")
+        PLEDGE_CONFIRMED = "pledge_confirmed", _("pledge confirmed")
+        PLEDGE_CHANGED = "pledge_changed", _("pledge changed")
+        PLEDGE_WITHDRAWN = "pledge_withdrawn", _("pledge withdrawn")
 
     sequence = models.BigIntegerField(_("number"), primary_key=True)
     at = models.DateTimeField(_("at"))
@@ -1267,7 +1291,10 @@ class LedgerEvent(Posted):
         verbose_name_plural = _("ledger")
         ordering = ["sequence"]
         constraints = [
-            models.UniqueConstraint(fields=["kind", "about"], name="donations_event_told_once"),
+            # All but a pledge's change happen to a row once.
+            models.UniqueConstraint(
+                fields=["kind", "about"], condition=~Q(kind="pledge_changed"), name="donations_event_told_once"
+            ),
             models.CheckConstraint(condition=Q(sequence__gte=1), name="donations_ledger_counts_from_one"),
         ]
 

@@ -2,7 +2,8 @@
 What the public sees of the ledger: every entry, as a page, as CSV and as JSON, so that a stranger can check it.
 
 Withheld is what nobody may see: entries of a fund that is not published, a proposed account that nobody has approved
-(donors might pay to it), and one that this program did not write. Its hashes stand there, so the chain goes on.
+(donors might pay to it), a pledge (its moment and amount would tell what a supporter who is shown without an amount
+gave), and one that this program did not write. Its hashes stand there, so the chain goes on.
 """
 
 import json
@@ -21,6 +22,7 @@ from donations.models import Allocation, Disbursement, Fund, LedgerEvent, Transa
 
 Kind = LedgerEvent.Kind
 PER_PAGE = 100
+_PLEDGES = {Kind.PLEDGE_CONFIRMED, Kind.PLEDGE_CHANGED, Kind.PLEDGE_WITHDRAWN}
 _AT_ONCE = 1000
 
 RULE = (
@@ -52,6 +54,7 @@ class Withheld(TextChoices):
 
     UNPUBLISHED = "unpublished", _("of a fund that is not published")
     UNAPPROVED = "unapproved", _("a proposed account that two people have not approved")
+    PLEDGE = "pledge", _("a pledge, of which only its giver says what is shown")
     BROKEN = "broken", _("not as it was written: the organisers have to look into it")
 
 
@@ -130,6 +133,8 @@ class _Open:
             return Withheld.BROKEN
         if event.fund_id not in self.funds:
             return Withheld.UNPUBLISHED
+        if event.kind in _PLEDGES:
+            return Withheld.PLEDGE
         if (
             event.kind == Kind.ACCOUNT_PROPOSED
             and event.about not in self.accounts

@@ -44,10 +44,18 @@ _LABELS = {
 
 
 class UploadForm(forms.Form):
-    account = forms.ModelChoiceField(BankAccount.objects.order_by("-pk"), label=_("Account"))
+    account = forms.ModelChoiceField(
+        BankAccount.objects.none(),
+        label=_("Account"),
+        help_text=_("One that two organisers stand for. Another is approved under “Bank accounts” first."),
+    )
     file = forms.FileField(
         label=_("File"), help_text=_("As the bank gives it: CAMT.053 (XML), MT940 or CSV, up to 10 MB.")
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["account"].queryset = importing.takes_statements().order_by("-pk")  # type: ignore[attr-defined]
 
 
 class MappingForm(forms.Form):

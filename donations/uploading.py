@@ -38,6 +38,7 @@ def receive(account: BankAccount, file: BinaryIO, *, name: str, by: User | None)
             % {"limit": MAXIMUM_BYTES // 1024 // 1024}
         )
     reading.format_of(BytesIO(content))
+    account = importing.books_of(account)
     return StatementUpload.objects.create(
         account=account,
         file_name=name[-200:],

@@ -39,6 +39,7 @@ from donations import (
 )
 from donations.forms import AccountForm, ChangeForm, PledgeForm
 from donations.instructions import of_appeal, of_pledge
+from donations.ledger import BusyError
 from donations.models import CONFIRM_WITHIN, HELD_FOR, Fund, Pledge, PledgeMail, Transaction
 from limits.asking import TOLD, proof_page
 from limits.judging import sender
@@ -195,7 +196,11 @@ def secret(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         if mail is None:
             response = render(request, "donations/unknown_link.html", status=404)
         else:
-            response = view(request, mail.pledge, token, **kwargs)
+            try:
+                response = view(request, mail.pledge, token, **kwargs)
+            except BusyError:
+                response = render(request, "donations/busy.html", {"token": token}, status=503)
+                response["Retry-After"] = "60"
         response["Cache-Control"] = "private, no-store"
         response["Referrer-Policy"] = "no-referrer"
         response["X-Robots-Tag"] = "noindex"

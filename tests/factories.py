@@ -9,7 +9,7 @@ from factory import Faker, LazyAttribute, LazyFunction, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from campaign import models as campaign
-from donations import accounts, posting
+from donations import accounts, ledger, posting
 from donations import models as donations
 from privacy.addresses import address_tag
 from privacy.tags import new_token, tag
@@ -352,6 +352,13 @@ class PledgeFactory(DjangoModelFactory):
     consent_version = "test"
     consented_at = LazyFunction(timezone.now)
     made_on = LazyFunction(lambda: timezone.now().date())
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        made = super()._create(model_class, *args, **kwargs)
+        if made.confirmed_at:
+            ledger.record(donations.LedgerEvent.Kind.PLEDGE_CONFIRMED, model_class.objects.get(pk=made.pk))
+        return made
 
 
 class PledgeHoldFactory(DjangoModelFactory):

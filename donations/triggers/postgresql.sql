@@ -59,9 +59,9 @@ CREATE OR REPLACE FUNCTION donations_transaction_is_of_one_fund() RETURNS trigge
 BEGIN
     IF NOT EXISTS (
         SELECT 1 FROM donations_bankaccount WHERE id = NEW.account_id AND fund_id = NEW.fund_id
-        AND currency IN ('', NEW.currency)
+        AND currency IN ('', NEW.currency) AND (approved_at IS NOT NULL OR NEW.reverses_id IS NOT NULL)
     ) THEN
-        PERFORM donations_refuse('donations_transaction: the account is of another fund or currency');
+        PERFORM donations_refuse('donations_transaction: the account is of another fund or currency, or not approved');
     END IF;
     RETURN NEW;
 END $$

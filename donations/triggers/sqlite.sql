@@ -15,9 +15,10 @@ CREATE TRIGGER donations_transaction_is_of_one_fund BEFORE INSERT ON donations_t
 WHEN NEW.account_id IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM donations_bankaccount
     WHERE id = NEW.account_id AND fund_id = NEW.fund_id AND currency IN ('', NEW.currency)
+    AND (approved_at IS NOT NULL OR NEW.reverses_id IS NOT NULL)
 )
 BEGIN
-    SELECT RAISE(ABORT, 'donations_transaction: the account is of another fund or currency');
+    SELECT RAISE(ABORT, 'donations_transaction: the account is of another fund or currency, or not approved');
 END
 --
 CREATE TRIGGER donations_allocation_fits BEFORE INSERT ON donations_allocation

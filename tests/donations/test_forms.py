@@ -57,6 +57,9 @@ def test_nothing_is_agreed_to_beforehand():
         ("name", "Nora\u202egro"),
         ("name", "Nora\0"),
         ("name", "x" * 101),
+        # Names stand on the fund's page: anybody could tell donors another account there.
+        ("name", "Pay to BE29 7340 3242 2964"),
+        ("organisation", "New account: BE29.7340.3242.2964"),
         ("organisation", "\x1b[31mRed"),
         ("organisation", "x" * 151),
         ("email", ""),

@@ -1,15 +1,17 @@
+from contextlib import suppress
 from datetime import date, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.db.transaction import atomic
+from django.test import Client
 from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from donations import consent, giving, posting
+from donations import consent, giving, ledger, posting
 from donations.models import LINK_FOR, Pledge, PledgeMail, Transaction
 from outbox.models import State
 from privacy.tags import tag
@@ -148,6 +150,53 @@ def test_confirming_counts_once():
     assert Pledge.objects.counted().get().confirmed_at == first
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time anyway")
+@pytest.mark.parametrize("act", ["confirm", "withdraw", "change"])
+def test_who_comes_while_a_long_statement_is_booked_is_asked_to_come_again(client, monkeypatch, act):
+    monkeypatch.setattr(ledger, "PATIENCE_MS", 50)
+    mail = PledgeMailFactory(pledge=PledgeFactory(confirmed_at=None if act == "confirm" else timezone.now()))
+    before = list(Pledge.objects.values())
+    path, typed = f"/fund/pledge/{mail.token}/", {"action": act, "sure": "1"}
+    if act == "change":
+        path, typed = f"{path}change/", {"amount": "7", "frequency": "once", "display": "public"}
+
+    def answer(_number):
+        return Client().post(path, typed)
+
+    with atomic():
+        ledger.take_turns()
+        (response,) = at_once(1, answer)
+    assert (response.status_code, response["Retry-After"]) == (503, "60")
+    assert "Please try again in a minute" in response.content.decode()
+    assert list(Pledge.objects.values()) == before
+    (response,) = at_once(1, answer)
+    assert response.status_code == 200
+    assert list(Pledge.objects.values()) != before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_donors_and_treasurers_at_once_wait_for_each_other_in_no_circle():
+    fund = FundFactory()
+    pledges = [PledgeFactory(fund=fund, confirmed=True) for _ in range(4)]
+    gifts = [TransactionFactory(fund=fund, pledge=one, amount_minor=1000) for one in pledges]
+
+    def act(number):
+        made, gift = pledges[number % 4], gifts[(number + 1) % 4]
+        if number < 4:
+            giving.withdraw(made)
+        elif number < 8:
+            with suppress(giving.GoneError):
+                giving.change(made, amount_minor=number, frequency="once", until=None, display="public")
+        else:
+            posting.undo(gift.allocations.get(reverses=None, reversal=None), by=None)
+            posting.allocate(gift, "pledge", 500, pledge=made, by=None)
+
+    at_once(12, act)
+    assert not Pledge.objects.exclude(email="").exists()
+    assert ledger.verify() == []
+
+
 def test_withdrawing_takes_the_person_away_and_stops_the_mail():
     fund = FundFactory()
     made = pledge(fund, kind="branch", organisation="Local 1")
@@ -160,6 +209,21 @@ def test_withdrawing_takes_the_person_away_and_stops_the_mail():
     assert Pledge.objects.counted().count() == 0
     assert set(made.mails.values_list("kind", "state")) == {("instructions", "cancelled"), ("thanks", "cancelled")}
     assert made.allocations.count() == 1
+
+
+def test_withdrawing_forgets_no_giver_whose_gift_was_taken_for_this_pledges_by_mistake():
+    made, others = PledgeFactory(confirmed=True), PledgeFactory(confirmed=True)
+    own = TransactionFactory(fund=made.fund, pledge=made, counterparty="Nora Berg", remittance="for bread")
+    somebodys = TransactionFactory(fund=made.fund, pledge=made, counterparty="Jan Novak", remittance="for rent")
+    posting.undo(somebodys.allocations.get(), by=None)
+    of_another = TransactionFactory(fund=others.fund, pledge=others, counterparty="Aigul", remittance="for milk")
+    giving.withdraw(made)
+    for posted in (own, somebodys, of_another):
+        posted.refresh_from_db()
+    assert (own.counterparty, own.remittance) == ("", "")
+    assert (somebodys.counterparty, somebodys.remittance) == ("Jan Novak", "for rent")
+    assert of_another.counterparty == "Aigul"
+    assert ledger.verify() == []
 
 
 def test_a_withdrawn_pledge_cannot_be_confirmed_but_made_anew_on_the_same_day():

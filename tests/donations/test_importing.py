@@ -9,17 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from donations import balances, importing, ledger, posting
-from donations.models import Allocation, BankStatement, LedgerEvent, StatementMapping, Transaction
+from donations import accounts, balances, importing, ledger, posting
+from donations.models import Allocation, BankAccount, BankStatement, LedgerEvent, StatementMapping, Transaction
 from donations.statements.columns import CsvMapping
 from donations.statements.items import StatementError
 from privacy.tags import tag
-from tests.factories import BankAccountFactory, FundFactory, PledgeFactory
+from tests.factories import BankAccountFactory, FundFactory, OrganiserFactory, PledgeFactory
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
 FILES = Path(__file__).parent / "statements" / "files"
 IBAN = "BE71096123456769"
+OTHER_IBAN = "BE29734032422964"
+THIRD_IBAN = "DE02120300000000202051"
 GIFT = (1000, "J. Example", "gift")
 
 
@@ -197,6 +200,38 @@ def test_a_file_that_overlaps_and_ends_on_the_same_day_is_what_the_next_one_foll
     assert amounts(account) == [1000, 2000, 2000, 2000]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_overlapping_files_imported_at_once_book_each_line_once():
+    account = BankAccountFactory(iban=IBAN, bic="", fund=FundFactory(currencies="EUR"))
+    days = [(*GIFT, "260302"), (*GIFT, "260302"), (*GIFT, "260303"), (500, "Nora Berg", "bread", "260304")]
+    take(mt940(0, days[0], days[1], day="260302"), account)
+    files = [
+        mt940(0, *days[:3], day="260302", to="260303", number="2"),
+        mt940(2000, *days[2:], day="260303", to="260304", number="3"),
+        mt940(0, *days, day="260302", to="260304", number="4"),
+        mt940(0, *days, day="260302", to="260304", number="5"),
+    ]
+
+    def bring(number):
+        try:
+            return sum(report.new for report in take(files[number % 4], account))
+        except StatementError as error:  # the second file's gap, where the first was not there before
+            return str(error)
+
+    at_once(8, bring)
+    assert amounts(account) == [500, 1000, 1000, 1000]
+    assert balances.of(account.fund)[0].bank == 3500
+    assert ledger.verify() == []
+    assert [bring(number) for number in range(4)] == [0] * 4
+
+
+def test_amounts_that_no_database_can_add_up_are_refused(account):
+    """Each is within bounds, and so is their sum."""
+    huge = 10**15 - 1
+    lines = [(sign * huge, "Bank", f"{number}") for number in range(60) for sign in (1, -1)]
+    assert "too large" in str(refused(mt940(0, *lines), account))
+
+
 def test_a_gap_is_refused_and_named(account):
     take(mt940(0, GIFT), account)
     error = refused(mt940(1700, GIFT, day="260305"), account)
@@ -232,6 +267,49 @@ def test_an_older_statement_may_be_brought_later(account):
 def test_a_statement_of_another_account_is_refused(account):
     error = refused(mt940(0, GIFT, iban="DE89370400440532013000"), account)
     assert "DE89370400440532013000" in str(error)
+
+
+def test_an_account_for_which_nobody_else_stands_takes_no_statement(account, capsys, tmp_path):
+    text = mt940(0, GIFT)
+    fact = BankAccountFactory(fund=FundFactory(), iban=OTHER_IBAN, bic="", payable=False)
+    proposed = accounts.propose(BankAccount(fund=FundFactory(), holder="X", iban=THIRD_IBAN), by=OrganiserFactory())
+    for one in (fact, proposed):
+        assert "let a second organiser approve it" in str(refused(text.replace(IBAN, one.iban), one))
+        file = tmp_path / "statement.sta"
+        file.write_text(text.replace(IBAN, one.iban))
+        for options in ([], ["--account", one.iban]):
+            with pytest.raises(CommandError, match="let a second organiser approve it"):
+                call_command("import_statement", str(file), *options)
+    accounts.approve(proposed, by=OrganiserFactory())
+    assert counts(take(text.replace(IBAN, THIRD_IBAN), proposed)) == [(1, 0, 0)]
+
+
+def test_money_that_arrives_late_on_a_withdrawn_account_is_booked(account):
+    accounts.withdraw(account, by=OrganiserFactory())
+    account.refresh_from_db()
+    assert counts(take(mt940(0, GIFT), account)) == [(1, 0, 0)]
+
+
+def test_a_holder_put_right_by_another_proposal_does_not_count_gifts_twice(account):
+    text = mt940(0, GIFT)
+    take(text, account)
+    again = accounts.propose(
+        BankAccount(fund=account.fund, holder="With Its Right Name", iban=IBAN), by=OrganiserFactory()
+    )
+    accounts.approve(again, by=OrganiserFactory())
+    assert counts(take(text, again)) == [(0, 1, 0)]
+    assert importing.account_of(io.BytesIO(text.encode())) == importing.account_with(IBAN) == account
+    assert counts(take(mt940(1000, GIFT, GIFT, day="260303"), again)) == [(2, 0, 0)]
+    assert amounts(account) == [1000] * 3
+    assert balances.of(account.fund)[0].bank == 3000
+
+
+def test_two_funds_with_one_account_do_not_count_its_gifts_twice(account):
+    text = mt940(0, GIFT)
+    take(text, account)
+    others = BankAccountFactory(fund=FundFactory(currencies="EUR"), iban=IBAN, bic="")
+    assert "booked for another fund" in str(refused(text, others))
+    assert importing.account_of(io.BytesIO(text.encode())) == account
 
 
 def test_a_statement_in_another_currency_than_the_accounts_is_refused(account):

@@ -1,15 +1,17 @@
 """The chain, and what it finds: here the triggers are gone, as they would be for whoever owns the database."""
 
 import json
+import re
 from hashlib import sha256
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import IntegrityError, connection
+from django.db.transaction import atomic
 from django.utils import timezone
 
-from donations import accounts, ledger, posting, triggers
-from donations.models import Allocation, LedgerEvent, StoredFile, Transaction
+from donations import accounts, giving, ledger, posting, triggers
+from donations.models import Allocation, LedgerEvent, Pledge, StoredFile, Transaction
 from donations.readiness import books
 from outbox import readiness
 from outbox.readiness import Level
@@ -25,6 +27,7 @@ def told():
     """Some books with most kinds of events."""
     account = BankAccountFactory()
     pledge = PledgeFactory(fund=account.fund)
+    giving.confirm(pledge)
     posted = TransactionFactory(
         fund=account.fund, account=account, pledge=pledge, counterparty="Nora Berg", remittance="for bread"
     )
@@ -83,6 +86,12 @@ def test_erasing_a_donor_leaves_the_books_as_told(told):
         ("UPDATE donations_bankaccount SET holder = 'Thief'", "holder"),
         ("UPDATE donations_bankaccount SET withdrawn_at = NULL WHERE withdrawn_at IS NOT NULL", "not in the books"),
         ("DELETE FROM donations_allocation WHERE reverses_id IS NOT NULL", "not in the books"),
+        ("UPDATE donations_pledge SET amount_minor = 1", "amount_minor"),
+        ("UPDATE donations_pledge SET currency = 'SEK'", "currency"),
+        ("UPDATE donations_pledge SET frequency = 'monthly'", "frequency"),
+        ("UPDATE donations_pledge SET made_on = '2011-01-01'", "made_on"),
+        ("UPDATE donations_pledge SET withdrawn_at = confirmed_at", "withdrawn_at"),
+        ("UPDATE donations_pledge SET confirmed_at = NULL", "not in the books"),
         ("UPDATE donations_ledgerevent SET payload = '{}' WHERE sequence = 3", "not as it was written"),
         ("UPDATE donations_ledgerevent SET seal = hash WHERE sequence = 3", "not as it was written"),
         ("UPDATE donations_ledgerevent SET hash = seal WHERE sequence = 3", "does not follow"),
@@ -98,6 +107,59 @@ def test_what_was_changed_by_sql_is_found_and_named(told, statement, words, caps
     assert words in capsys.readouterr().out
     finding = books(Names())
     assert finding.level == Level.BLOCKING
+
+
+def test_a_pledge_tells_the_ledger_when_it_is_confirmed_changed_and_withdrawn():
+    made = PledgeFactory(frequency="monthly")
+    terms = {"frequency": "monthly", "until": None, "display": "public"}
+    giving.change(made, amount_minor=1, **terms)
+    assert not LedgerEvent.objects.exists()  # anybody can post one
+    giving.confirm(made)
+    giving.confirm(made)
+    for amount in (2, 3):
+        giving.change(made, amount_minor=amount, **terms)
+    giving.change(made, amount_minor=3, **terms | {"display": "initials"})  # nothing to be paid changes
+    assert ledger.verify() == []
+    giving.withdraw(made)
+    giving.withdraw(made)
+    told = [(event.kind, event.about, event.payload["amount_minor"]) for event in LedgerEvent.objects.all()]
+    changed = [("pledge_changed", made.pk, amount) for amount in (2, 3)]
+    assert told == [("pledge_confirmed", made.pk, 1), *changed, ("pledge_withdrawn", made.pk, 3)]
+    assert ledger.verify() == []
+    written = str(list(LedgerEvent.objects.values()))
+    for secret in (made.name, made.email, made.number):
+        assert secret not in written
+
+
+def test_a_pledge_that_was_withdrawn_unconfirmed_is_in_no_book():
+    giving.withdraw(PledgeFactory())
+    assert not LedgerEvent.objects.exists()
+    assert ledger.verify() == []
+
+
+def test_a_pledge_that_sql_confirmed_or_took_away_is_found():
+    made = PledgeFactory()
+    Pledge.objects.filter(pk=made.pk).update(confirmed_at=timezone.now())
+    assert any("no event tells of it" in fault for fault in ledger.verify())
+    Pledge.objects.filter(pk=made.pk).update(confirmed_at=None)
+    giving.confirm(made)
+    Pledge.objects.filter(pk=made.pk).delete()
+    assert any("not in the books" in fault for fault in ledger.verify())
+
+
+def test_what_happens_once_to_a_row_is_told_once():
+    made = PledgeFactory(confirmed=True)
+    with pytest.raises(IntegrityError), atomic():
+        ledger.record(LedgerEvent.Kind.PLEDGE_CONFIRMED, made)
+
+
+def test_an_entry_of_a_pledge_cannot_be_guessed_without_the_key():
+    """Its hash is public: without a secret in it, trying amounts and moments would find what is withheld."""
+    for _ in range(2):
+        PledgeFactory(confirmed=True)
+    salts = [event.payload["salt"] for event in LedgerEvent.objects.all()]
+    assert len(set(salts)) == 2
+    assert all(re.fullmatch("[0-9a-f]{64}", salt) for salt in salts)
 
 
 def test_a_row_that_was_put_in_by_sql_is_found(told):

@@ -1,6 +1,7 @@
 """What the database itself holds, tried by hand, and the rows that nobody may change."""
 
 from datetime import timedelta
+from time import process_time
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -9,8 +10,18 @@ from django.db.models import ProtectedError
 from django.db.transaction import atomic
 from django.utils import timezone
 
-from donations import accounts
-from donations.models import CONFIRM_WITHIN, BankAccount, Fund, Pledge, Posted, PostedError, Transaction
+from donations import accounts, collecting, posting
+from donations.models import (
+    CONFIRM_WITHIN,
+    BankAccount,
+    Disbursement,
+    Fund,
+    Pledge,
+    Posted,
+    PostedError,
+    Transaction,
+    iban_in,
+)
 from privacy.purging import purge
 from tests.factories import BankAccountFactory, FundFactory, PledgeFactory, PledgeMailFactory, TransactionFactory
 
@@ -64,6 +75,81 @@ def test_the_database_refuses_an_iban_that_is_not_compact(iban):
     with pytest.raises(IntegrityError), atomic(), connection.cursor() as cursor:
         # By SQL: the field itself would tidy it up.
         cursor.execute("UPDATE donations_bankaccount SET iban = %s WHERE id = %s", [iban, account.pk])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Pay to BE29 7340 3242 2964.",
+        "B E 2 9 7 3 4 0 3 2 4 2 2 9 6 4",
+        "BE 29 - 7340 - 3242 - 2964",
+        "IBANBE29734032422964",
+        "be29/7340/3242/2964",
+        "BE29\u20137340\u20133242\u20132964",
+        "BE29\u200b7340\u200b3242\u200b2964",
+        "ＢＥ２９ ７３４０ ３２４２ ２９６４",
+        "ВЕ29 7340 3242 2964",  # the letters are Cyrillic
+        "BE٢٩ ٧٣٤٠ ٣٢٤٢ ٢٩٦٤",
+        "**BE29** *7340* _3242_ 2964",
+        "BE29&nbsp;7340&#32;3242&#8203;2964",
+        "BE29\n7340\n3242\n2964",
+    ],
+    ids=ascii,
+)
+def test_an_account_number_is_found_however_it_is_spelt(text):
+    assert iban_in(text) == "BE29734032422964"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Bread and rent in May 2012 for 1,500 families; phone +32 2 123 45 67 89 10, +49 30 1234567890123456",
+        "BE28 7340 3242 2964",  # a digit is wrong
+        "Since 26 May 2011 the strikers of Zhanaozen have had no wages. KZ-130200 Mangystau.",
+        "https://example.org/de/2011/12/16/1234567890",
+    ],
+)
+def test_no_account_number_is_found_where_there_is_none(text):
+    assert iban_in(text) == ""
+
+
+def test_a_long_text_is_searched_in_no_time():
+    began = process_time()
+    assert iban_in("AB12 " * 20_000) == ""
+    assert process_time() - began < 5
+
+
+def told(act):
+    with pytest.raises(ValidationError) as refused:
+        act()
+    return str(refused.value)
+
+
+def test_no_organiser_alone_tells_donors_an_account():
+    """Each of these texts stands on public pages."""
+    fund, pay = FundFactory(), "Pay to BE29 7340 3242 2964"
+    fund.title = pay
+    translation = fund.get_translation("en")
+    translation.title = pay
+    assert "account number" in told(translation.full_clean)
+    line = {"fund": fund, "amount_minor": 1, "currency": "EUR", "booked_on": timezone.localdate()}
+    assert "account number" in told(Transaction(**line, description=pay).save)
+    asked = Disbursement(fund=fund, purpose=pay, households=1, amount_minor=1, currency="EUR")
+    assert "account number" in told(asked.save)
+    assert "account number" in told(lambda: collecting.make(fund, "EUR", place=pay))
+
+
+def test_what_was_posted_with_an_account_number_once_can_be_reversed():
+    posted = Transaction(
+        fund=FundFactory(),
+        amount_minor=5,
+        currency="EUR",
+        booked_on=timezone.localdate(),
+        description="BE29 7340 3242 2964",
+    )
+    posted.save_base(force_insert=True)  # as before it was refused
+    assert posting.reverse(posted, by=None).description == posted.description
 
 
 def test_an_iban_is_tidied_up_and_checked():

@@ -97,7 +97,9 @@ def test_the_program_in_the_docs_finds_the_chain_whole_and_the_sums_of_the_page(
         for one in balances.of(fund)
     ]
     head = ledger.head()
-    assert done.stdout.splitlines() == [*expected, f"{head.sequence} entries, the last hash is {head.hash}"]
+    # The two pledges are withheld.
+    ends = f"{head.sequence} entries, the last hash is {head.hash}; 2 withheld"
+    assert done.stdout.splitlines() == [*expected, ends]
     assert [one.received for one in balances.of(fund)] == [109000, 500]
 
 
@@ -118,8 +120,11 @@ def test_a_stranger_computes_the_hashes_of_the_json_again(client, busy):
     assert (told["head"]["sequence"], told["head"]["hash"]) == (ledger.head().sequence, ledger.head().hash)
     previous = told["beginning"]
     for entry in told["entries"]:
-        canonical = json.dumps(entry["event"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         assert entry["previous_hash"] == previous
+        if "withheld" in entry:
+            previous = entry["hash"]
+            continue
+        canonical = json.dumps(entry["event"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         previous = entry["hash"]
         assert hashlib.sha256((entry["previous_hash"] + canonical).encode()).hexdigest() == previous
     assert previous == told["head"]["hash"]
@@ -195,6 +200,19 @@ def test_what_somebody_wrote_into_the_ledger_by_sql_is_withheld(client, account,
     assert "BE29" not in text(client.get("/fund/ledger.csv")) + client.get("/fund/ledger/").content.decode()
 
 
+def test_of_a_pledge_the_public_sees_hashes_alone(client, fund):
+    made = PledgeFactory(fund=fund, amount_minor=123456)
+    giving.confirm(made)
+    kept = {"frequency": "monthly", "until": None, "display": "public", "amount_shown": "no"}
+    giving.change(made, amount_minor=654321, **kept)
+    giving.withdraw(made)
+    content = text(client.get("/fund/ledger.csv")) + text(client.get("/fund/ledger.json"))
+    content += client.get("/fund/ledger/").content.decode()
+    assert content.count("Withheld: a pledge, of which only its giver says") == 3
+    for secret in ("123456", "654321", "1,234.56", "6,543.21", "pledge_confirmed", "monthly"):
+        assert secret not in content
+
+
 def test_a_fund_that_is_not_published_is_withheld_and_the_chain_goes_on(client, fund, busy, tmp_path):
     TransactionFactory(fund=FundFactory(published_at=None), description="A secret fund")
     TransactionFactory(fund=fund, amount_minor=5)
@@ -203,7 +221,7 @@ def test_a_fund_that_is_not_published_is_withheld_and_the_chain_goes_on(client, 
     assert content.count("unpublished") == 1
     done = checked(content, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "1 withheld" in done.stdout
+    assert "3 withheld" in done.stdout  # with the two pledges
 
 
 def test_the_exports_are_not_sent_again_while_nothing_changed(client, fund):
@@ -262,12 +280,14 @@ def test_any_number_of_an_entry_is_a_page(client, fund, before):
 def test_erasing_donors_leaves_every_figure_and_every_hash(client, fund, busy, time_machine):
     def told():
         sums = [(one.currency, one.received, one.disbursed, one.in_hand) for one in giving.totals(fund)]
-        return sums, text(client.get("/fund/ledger.csv")), text(client.get("/fund/ledger.json"))
+        return sums, as_csv(client), as_json(client)["entries"]
 
-    before = told()
+    sums, rows, entries = told()
     assert "Nora Berg" in client.get("/fund/").content.decode()
     giving.withdraw(busy)
-    assert told() == before
+    after = told()
+    assert (after[0], after[1][:-1], after[2][:-1]) == (sums, rows, entries)
+    assert after[1][-1]["withheld"] == after[2][-1]["withheld"] == "pledge"
     time_machine.move_to(timezone.now() + timedelta(days=800))
     before = (giving.totals(fund), client.get("/fund/").content)
     purge()

@@ -4,6 +4,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection
+from django.db.transaction import atomic
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -49,6 +50,22 @@ def line_at(account, **values):
             }
         )
     )
+
+
+def line_of(account, reference):
+    """A line of a statement that is not posted yet."""
+    return Transaction(
+        fund=account.fund,
+        account=account,
+        amount_minor=2500,
+        currency="EUR",
+        booked_on=timezone.localdate(),
+        reference=reference,
+    )
+
+
+def balances_of_pledge(pledge):
+    return sum(pledge.allocations.values_list("amount_minor", flat=True))
 
 
 def waiting():
@@ -121,6 +138,42 @@ def test_the_program_does_not_repeat_what_a_person_undid(fund, account, treasure
     posting.undo(Allocation.objects.get(), by=treasurer)
     assert reconciling.settle([line]) == 0
     assert waiting() == [line]
+
+
+def test_what_arrived_before_the_pledge_was_confirmed_is_posted_when_it_is(fund, account, treasurer):
+    pledge = pledge_of(fund, confirmed_at=None)
+    lines = [line_at(account, reference=pledge.number, remittance=words) for words in ("first", "second")]
+    in_sek = line_at(account, reference=pledge.number, currency="SEK")
+    of_others = line_at(BankAccountFactory(iban=IBAN), reference=pledge.number)
+    decided = line_at(account, reference=pledge.number)
+    posting.undo(posting.allocate(decided, Kind.GIFT, 2500, by=treasurer), by=treasurer)
+    assert reconciling.settle(lines) == 0
+    assert giving.confirm(pledge)
+    said = list(Allocation.objects.filter(kind=Kind.PLEDGE).values_list("transaction", "pledge", "amount_minor"))
+    assert said == [(line.pk, pledge.pk, 2500) for line in lines]
+    assert set(waiting()) == {in_sek, of_others, decided}
+    assert pledge.mails.filter(kind="thanks").count() == 2
+    assert not giving.confirm(pledge)
+    assert ledger.verify() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_confirms_while_the_statement_is_booked_has_it_posted_once():
+    account = BankAccountFactory()
+    for _ in range(5):
+        pledge = pledge_of(account.fund, confirmed_at=None)
+
+        def act(number, pledge=pledge):
+            if number % 2:
+                return giving.confirm(pledge)
+            with atomic():
+                ledger.take_turns()
+                return reconciling.settle(posting.post_all([line_of(account, pledge.number)]))
+
+        at_once(4, act)
+        assert balances_of_pledge(pledge) == 2 * 2500
+    assert waiting() == []
+    assert ledger.verify() == []
 
 
 def test_many_lines_are_settled_in_a_fixed_number_of_queries(fund, account):

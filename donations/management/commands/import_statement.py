@@ -43,13 +43,10 @@ class Command(BaseCommand):
 
     def _account(self, iban: str) -> BankAccount:
         compact = "".join(iban.split()).upper()
-        found: list[BankAccount] = list(BankAccount.objects.filter(iban=compact))
-        if len(found) != 1:
-            known = ", ".join(sorted({account.iban for account in BankAccount.objects.all()})) or "none"
-            raise CommandError(
-                f"{'No account has' if not found else 'Several accounts have'} the IBAN {compact}. Known: {known}."
-            )
-        return found[0]
+        if found := importing.account_with(compact):
+            return found
+        known = ", ".join(sorted({account.iban for account in importing.takes_statements()})) or "none"
+        raise CommandError(f"No account has the IBAN {compact}. Known: {known}.")
 
     def _tick(self, step: str, lines: int) -> None:
         if self.ticking:
