@@ -8,8 +8,11 @@ Django.
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import typst
+
+FORMATS: dict[str, Literal["pdf", "png"]] = {"pdf": "pdf", "png": "png"}
 
 
 def main() -> None:
@@ -19,7 +22,7 @@ def main() -> None:
         Path(sys.argv[1]).read_bytes(),
         font_paths=fonts,
         sys_inputs={"document": sys.stdin.buffer.read().decode()},
-        format=sys.argv[2],
+        format=FORMATS[sys.argv[2]],
         ppi=72,  # of a PNG: a point is a pixel
     )
     sys.stdout.buffer.write(done)
