@@ -8,8 +8,8 @@ def test_every_version_that_donors_agreed_to_is_kept():
     assert list(consent.TEXTS) == ["pledge-1", "pledge-2"]
     assert str(consent.TEXTS["pledge-1"]).endswith(
         "to show me on this site as I chose above. I know that giving to a strike fund says something about my "
-        "opinions. I can withdraw the pledge at any time with the link in the mail; then my name and address are "
-        "deleted."
+        "opinions. I can withdraw"
+        " the pledge at any time with the link in the mail; then my name and address are deleted."
     )
 
 
