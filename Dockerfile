@@ -9,7 +9,7 @@ RUN pip install --require-hashes --no-deps -r /tmp/base.txt
 WORKDIR /opt/solidarity
 COPY . .
 # The secrets of this step are made up for it and stay behind in /tmp.
-RUN for catalogue in locale/*/LC_MESSAGES/*.po; do \
+RUN for catalogue in locale/*/LC_MESSAGES/*.po */locale/*/LC_MESSAGES/*.po; do \
       if [ -e "$catalogue" ]; then pybabel --quiet compile -i "$catalogue" -o "${catalogue%.po}.mo"; fi; \
     done \
     && DEVELOPMENT=1 VAR_DIR=/tmp/var STATIC_ROOT=/opt/static python manage.py collectstatic --noinput \

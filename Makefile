@@ -9,8 +9,8 @@ PYTHON_FOUND = $(shell for python in $(PYTHON) python3 python3.14 python3.13 pyt
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 BIN = .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
-# With the compiled catalogues the pages speak every language; they are made from locale/, and never committed.
-CATALOGUES = $(patsubst %.po,%.mo,$(wildcard locale/*/LC_MESSAGES/*.po))
+# With the compiled catalogues the pages speak every language; they are made from the folders locale/, and never committed.
+CATALOGUES = $(patsubst %.po,%.mo,$(wildcard locale/*/LC_MESSAGES/*.po */locale/*/LC_MESSAGES/*.po))
 TESTS ?= tests
 DRILLS ?=
 JOBS ?= 2
