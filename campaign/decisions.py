@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from campaign import translating
-from campaign.models import Mailing
-from outbox.deciding import User, Waiting, asks, list_of, waiting
+from campaign.models import Campaign, Mailing, Strike, Update
+from outbox.deciding import Step, User, Waiting, asks, begins, form_for, list_of, waiting
 
 
 def _may(user: User, act: str, model: Any) -> bool:
@@ -20,6 +21,46 @@ def _may(user: User, act: str, model: Any) -> bool:
 def _with_columns(*names: str) -> list[Any]:
     """Return the models, of any app, that have all these columns."""
     return [model for model in apps.get_models() if {field.name for field in model._meta.fields} >= {*names}]
+
+
+@begins
+def story(user: User) -> Iterator[Step]:
+    """The campaign's name, its first strike, a second organiser, the first update."""
+    if user.has_perm("campaign.add_campaign"):
+        yield Step(
+            10,
+            _("Give the campaign its name"),
+            _("It stands on every page. Say where people reach you."),
+            form_for(Campaign),
+            done=Campaign.objects.exists(),
+        )
+    if user.has_perm("campaign.add_strike"):
+        draft = Strike.objects.exclude(published_at__lte=timezone.now()).first()
+        yield Step(
+            20,
+            _("Tell of the strike, and publish it"),
+            _("A title, and two or three sentences on what happens. Demands, days and sources can follow later."),
+            form_for(Strike, draft),
+            done=Strike.objects.published().exists(),
+        )
+    if user.has_perm("auth.add_user"):
+        yield Step(
+            50,
+            _("Give a second organiser an account"),
+            _("Bank accounts and mailings need the approval of another person than the one who made them."),
+            form_for(get_user_model()),
+            done=get_user_model().objects.filter(is_staff=True, is_active=True)[1:2].exists(),
+            optional=True,
+        )
+    if user.has_perm("campaign.add_update"):
+        draft = Update.objects.exclude(published_at__lte=timezone.now()).first()
+        yield Step(
+            80,
+            _("Write the first update, and publish it"),
+            _("What has just happened. It stands on the home page at once."),
+            form_for(Update, draft),
+            done=Update.objects.published().exists(),
+        )
 
 
 @asks

@@ -12,7 +12,7 @@ from campaign import translations
 from campaign.editions import new_edition
 from config.paginating import BoundedPaginator
 from outbox import views
-from outbox.deciding import charts_for, waiting_for
+from outbox.deciding import charts_for, first_steps, waiting_for
 
 
 class OrganisersAdminSite(AdminSite):
@@ -50,7 +50,11 @@ class OrganisersAdminSite(AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Show what waits for this organiser's decision, and how the days went, above all that can be done."""
-        desk = {"waiting": waiting_for(request.user), "charts": charts_for(request.user)}
+        desk = {
+            "steps": first_steps(request.user),
+            "waiting": waiting_for(request.user),
+            "charts": charts_for(request.user),
+        }
         return super().index(request, {**desk, **(extra_context or {})})
 
     def get_urls(self) -> list[Any]:

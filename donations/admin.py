@@ -111,6 +111,7 @@ class BankAccountAdmin(SafeAddresses, TranslatableAdmin):
     list_filter = (AccountStateFilter, "fund")
     list_select_related = ("fund", "proposed_by", "approved_by")
     actions = ("approve", "withdraw")
+    if_there_is_one = (Fund,)
     asked = ("fund", "holder", "iban", "bic", "currency")
     told = ("state", "proposed_by", "proposed_at", "approved_by", "approved_at", "valid_from", "withdrawn_by")
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from django.db.models import Count
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from donations import reconciling
@@ -12,12 +13,42 @@ from donations.models import (
     BankStatement,
     CollectionSheet,
     Disbursement,
+    Fund,
     Pledge,
     PledgeHold,
     StatementUpload,
 )
 from donations.posting import APPROVALS_NEEDED
-from outbox.deciding import Series, User, Waiting, asks, counts, list_of, waiting
+from outbox.deciding import Series, Step, User, Waiting, asks, begins, counts, form_for, list_of, waiting
+
+
+@begins
+def fund(user: User) -> Iterator[Step]:
+    """The fund, and an account that two organisers stand for."""
+    if not (user.has_perm("donations.add_fund") and user.has_perm("donations.add_bankaccount")):
+        return
+    found = Fund.objects.first()
+    draft = Fund.objects.exclude(published_at__lte=timezone.now()).first()
+    yield Step(
+        60,
+        _("If you collect money: add the fund, and publish it"),
+        _("What the money is for, and who answers for it."),
+        form_for(Fund, draft),
+        done=Fund.objects.published().exists(),
+        optional=True,
+    )
+    accounts = BankAccount.objects.filter(withdrawn_at=None)
+    proposed = accounts.filter(approved_at=None).exclude(proposed_by=None).exists()
+    yield Step(
+        70,
+        _("Have the fund's bank account approved") if proposed else _("Propose the fund's bank account"),
+        _("Another organiser compares it with the bank's paper and approves it. Donors see it only then.")
+        if found
+        else _("First add the fund."),
+        list_of(BankAccount, state="proposed") if proposed else form_for(BankAccount) if found else form_for(Fund),
+        done=accounts.exclude(approved_at=None).exists(),
+        optional=True,
+    )
 
 
 @asks

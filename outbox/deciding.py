@@ -7,6 +7,7 @@ Each app says what it has, in a module `decisions`; config gathers it. Here, bec
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -61,9 +62,27 @@ class Series:
     url: str
 
 
+@dataclass(frozen=True)
+class Step:
+    """One of the first steps of a new site, in their order: what to do, where, and whether it is done."""
+
+    order: int
+    what: Text
+    to_do: Text
+    url: str
+    done: bool
+    # Without which a site is complete too.
+    optional: bool = False
+    # A second way to it, and its name.
+    other_url: str = ""
+    other: Text = ""
+
+
 Asks = Callable[[Any], Iterable[Waiting]]
 Counts = Callable[[Any], Iterable[Series]]
+Begins = Callable[[Any], Iterable[Step]]
 _asks: list[Asks] = []
+_begins: list[Begins] = []
 _counts: list[Counts] = []
 
 
@@ -81,6 +100,30 @@ def counts(function: Counts) -> Counts:
     """Register the decorated function, in an app's module `decisions`, as one that yields what is counted by day."""
     _counts.append(function)
     return function
+
+
+def begins(function: Begins) -> Begins:
+    """Register the decorated function, in an app's module `decisions`, as one that yields first steps."""
+    _begins.append(function)
+    return function
+
+
+def first_steps(user: User) -> list[Step]:
+    """Return the first steps that are this organiser's, or none once all that a site needs are done."""
+    steps = sorted((step for function in _begins for step in function(user)), key=attrgetter("order"))
+    return steps if any(not (step.done or step.optional) for step in steps) else []
+
+
+def next_step(user: User) -> Step | None:
+    """Return the first of the first steps that is not done."""
+    return next((step for step in first_steps(user) if not step.done), None)
+
+
+def form_for(model: Any, row: Any = None, **initial: Any) -> str:
+    """Return the address of the desk's form for `row`, or for a new one that begins with `initial`."""
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    address = reverse(f"{name}_change", args=[row.pk]) if row else reverse(f"{name}_add")
+    return f"{address}?{urlencode(initial)}" if initial else address
 
 
 def waiting_for(user: User) -> list[Waiting]:

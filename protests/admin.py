@@ -26,10 +26,19 @@ from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
 from parler.forms import TranslatableModelForm
 
-from campaign.admin import Exporting, PublishedAdmin, SafeAddresses, StrikeFilter, SubmittedAdmin, SubmittedFilter
+from campaign.admin import (
+    Exporting,
+    PublishedAdmin,
+    Publishes,
+    SafeAddresses,
+    StrikeFilter,
+    SubmittedAdmin,
+    SubmittedFilter,
+)
 from campaign.countries import country_choices, country_name
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
+from outbox.deciding import form_for
 from outbox.models import State
 from privacy.addresses import address_tag
 from protests import charting, handover, holding, hours, importing, mapping, witnessing
@@ -59,6 +68,8 @@ from protests.models import (
 from protests.pacing import why_waiting
 from protests.wording import fill
 
+# How many addressees a new letter can begin with.
+MOST_NAMED = 100
 # Of a letter with such an addressee, nobody's letter goes nowhere.
 FOR_ALL = (Addressee.Rule.EVERYBODY, Addressee.Rule.FALLBACK)
 
@@ -156,11 +167,22 @@ class AddresseeFormSet(BaseInlineFormSet):
             )
 
 
+def targets_named(request: HttpRequest) -> list[Target]:
+    """Return the targets whose numbers stand in the address, as far as there are such."""
+    numbers = [
+        number for number in request.GET.get("targets", "").split(",") if number.isascii() and number.isdecimal()
+    ]
+    known = Target.objects.filter(pk__in=[number for number in numbers if len(number) < 19][:MOST_NAMED])
+    return list(known.prefetch_related("countries"))
+
+
 class AddresseeInline(admin.TabularInline):
     model = Addressee
     formset = AddresseeFormSet
     autocomplete_fields = ("target",)
-    extra = 1
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        return max(1, len(targets_named(request))) if request.method == "GET" else 1
 
 
 class LetterStateFilter(admin.SimpleListFilter):
@@ -198,7 +220,7 @@ class LetterForm(TranslatableModelForm):
 
 
 @admin.register(Letter)
-class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
+class LetterAdmin(Publishes, Paused, SafeAddresses, TranslatableAdmin):
     form = LetterForm
     list_display = ("title", "strike", "state", "signed", "published_at", "closed_at")
     list_filter = (LetterStateFilter, "strike")
@@ -207,22 +229,10 @@ class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
     inlines = (AddresseeInline,)
     actions = ("publish", "withdraw", "close", "reopen", "pause", "resume")
     readonly_fields = ("queue", "preview", "on_paper")
-    fields = (
-        "queue",
-        "title",
-        "slug",
-        "strike",
-        "activist",
-        "introduction",
-        "subject",
-        "body",
-        "reply_to",
-        "published_at",
-        "closed_at",
-        "result",
-        "outcome",
-        "preview",
-        "on_paper",
+    after_saving = ("queue", "preview", "on_paper")
+    text_fields = (
+        *("queue", "title", "slug", "strike", "activist", "introduction", "subject", "body", "reply_to"),
+        *("published_at", "preview", "on_paper"),
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -244,8 +254,6 @@ class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
 
     @admin.display(description=_("letters that wait"))
     def queue(self, letter: Letter) -> Any:
-        if letter.pk is None:
-            return _("None yet.")
         return _queue(letter, forecast(letter=letter))
 
     @admin.display(description=_("signatures"), ordering="tally__signed")
@@ -254,21 +262,32 @@ class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
 
     @admin.display(description=_("preview"))
     def preview(self, letter: Letter) -> Any:
-        if letter.pk is None:
-            return _("Save first.")
         url = reverse("admin:protests_letter_preview", args=[letter.pk])
         return format_html('<a href="{}">{}</a>', url, _("The letters as they would go from a country (as saved)"))
 
     @admin.display(description=_("on paper"))
     def on_paper(self, letter: Letter) -> Any:
-        if letter.pk is None:
-            return _("Save first.")
         url = reverse("admin:protests_letter_handover")
         return format_html('<a href="{}?letter={}">{}</a>', url, letter.pk, _("Download letters to hand over"))
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         allowed = request.user.has_perm("protests.hand_over")
-        return [field for field in super().get_fields(request, obj) if allowed or field != "on_paper"]
+        shown = [name for name in self.text_fields if allowed or name != "on_paper"]
+        if obj is None:
+            shown = [name for name in shown if name not in self.after_saving]
+        end = {"fields": ("closed_at", "result", "outcome"), "classes": ("collapse",)}
+        return [(None, {"fields": shown}), (_("When it is over"), end)]
+
+    def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
+        """Begin with the targets that the address names, so that a letter to many needs no row typed."""
+        kwargs: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
+        if request.method == "GET" and isinstance(inline, AddresseeInline) and (named := targets_named(request)):
+            rules = Addressee.Rule
+            kwargs["initial"] = [
+                {"target": target, "rule": rules.OWN_COUNTRY if target.countries.all() else rules.EVERYBODY}
+                for target in named
+            ]
+        return kwargs
 
     def get_urls(self) -> list[Any]:
         preview = self.admin_site.admin_view(self.preview_view)
@@ -440,6 +459,7 @@ class TargetAdmin(Exporting, Paused, PacedList, SafeAddresses, TranslatableAdmin
     search_fields = ("name", "email", "slug")
     prepopulated_fields = {"slug": ("name",)}
     readonly_fields = ("trouble", "queue")
+    after_saving = ("trouble", "queue")
     fieldsets = (
         (None, {"fields": ("trouble", "queue", "name", "slug", "salutation", "email")}),
         (
@@ -459,7 +479,7 @@ class TargetAdmin(Exporting, Paused, PacedList, SafeAddresses, TranslatableAdmin
     )
     inlines = (TargetCountryInline,)
     exports = (TARGETS,)
-    actions = ("address_is_right", "try_now", "pause", "resume")
+    actions = ("write_to", "address_is_right", "try_now", "pause", "resume")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Target]:
         return super().get_queryset(request).select_related("breaker").prefetch_related("countries")
@@ -535,6 +555,18 @@ class TargetAdmin(Exporting, Paused, PacedList, SafeAddresses, TranslatableAdmin
         }
         return TemplateResponse(request, "protests/admin/pausing.html", context)
 
+    def has_write_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("protests.add_letter")
+
+    @admin.action(description=_("Write a letter to these"), permissions=("write",))
+    def write_to(self, request: HttpRequest, queryset: QuerySet[Target]) -> HttpResponse | None:
+        """Open the form of a new letter with these as its addressees. Nothing is saved."""
+        pks = list(queryset.values_list("pk", flat=True)[: MOST_NAMED + 1])
+        if len(pks) > MOST_NAMED:
+            self.message_user(request, _("These are too many for one letter."), messages.ERROR)
+            return None
+        return HttpResponseRedirect(form_for(Letter, targets=",".join(map(str, pks))))
+
     @admin.display(description=_("countries"))
     def country_names(self, target: Target) -> str:
         return ", ".join(country_name(there.country) for there in target.countries.all())
@@ -567,8 +599,6 @@ class TargetAdmin(Exporting, Paused, PacedList, SafeAddresses, TranslatableAdmin
 
     @admin.display(description=_("letters that wait"))
     def queue(self, target: Target) -> Any:
-        if target.pk is None:
-            return _("None yet.")
         return _queue(target, forecast(target=target))
 
     @confirmed(

@@ -3,11 +3,50 @@
 from collections.abc import Iterator
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from outbox.deciding import Series, User, Waiting, asks, counts, list_of, waiting
+from outbox.deciding import (
+    MOST_COUNTED,
+    Series,
+    Step,
+    User,
+    Waiting,
+    asks,
+    begins,
+    counts,
+    form_for,
+    list_of,
+    waiting,
+)
 from outbox.models import State
 from protests.models import Delivery, Hold, Letter, MailDomain, Signature, Target
+
+
+@begins
+def letter(user: User) -> Iterator[Step]:
+    """Who gets letters, and the first letter."""
+    if user.has_perm("protests.add_target"):
+        yield Step(
+            30,
+            _("Enter who gets the letters"),
+            _("Embassies, ministries, companies: name, salutation, e-mail address, countries."),
+            form_for(Target),
+            done=Target.objects.exists(),
+            other_url=reverse("admin:protests_target_import") if user.has_perm("protests.change_target") else "",
+            other=_("Import them from a table"),
+        )
+    if user.has_perm("protests.add_letter"):
+        draft = Letter.objects.exclude(published_at__lte=timezone.now()).first()
+        targets = Target.objects.order_by("pk").values_list("pk", flat=True)[:MOST_COUNTED]
+        initial = {} if draft else {"targets": ",".join(map(str, targets))}
+        yield Step(
+            40,
+            _("Write the letter, and publish it"),
+            _("Supporters sign it, and each target gets it by e-mail. Look at the preview before you publish it."),
+            form_for(Letter, draft, **initial),
+            done=Letter.objects.published().exists(),
+        )
 
 
 @asks

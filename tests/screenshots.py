@@ -25,7 +25,7 @@ from tests.journeys.conftest import FLAGS, find_chromium
 from tests.sinks import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-PHONE, DESKTOP = 360, 1280
+PHONE, TABLET, DESKTOP = 360, 768, 1280
 # file name: the stop of the tour, the window's width and height, the colour scheme
 PICTURES = {
     "home": ("home", DESKTOP, 800, "light"),
@@ -35,6 +35,10 @@ PICTURES = {
     "admin": ("admin-index", DESKTOP, 800, "light"),
 }
 WAIT_SECONDS = 60
+IMPORTED = """name,salutation,email,seat
+Embassy of Kazakhstan in Lilliput,Dear Ambassador,lilliput@example.org,DE
+Bundesarbeitsgerichtspräsidentinnenvorzimmer,Sehr geehrte Damen und Herren,no address,Nowhere
+"""
 
 
 @contextmanager
@@ -80,6 +84,8 @@ def public_pages(page: Page, site: str) -> Iterator[str]:
     for name, path in {
         "home": "/",
         "activists": "/activists/",
+        "activists-in-prison": "/activists/?status=in_prison",
+        "activists-found": "/activists/?q=nobody",
         "updates": "/updates/",
         "updates-found": "/updates/?q=miners",
         "updates-month": "/updates/2011/08/",
@@ -99,6 +105,8 @@ def public_pages(page: Page, site: str) -> Iterator[str]:
         "not-found": "/nowhere/",
         "home-ru": "/ru/",
         "home-de": "/de/",
+        **{f"{name}-de": f"/de/{name}/" for name in ("activists", "letters", "pickets", "fund", "messages")},
+        **{f"{name}-ru": f"/ru/{name}/" for name in ("activists", "updates", "pickets", "fund/pledge")},
     }.items():
         page.goto(path)
         yield name
@@ -122,6 +130,18 @@ def public_pages(page: Page, site: str) -> Iterator[str]:
             page.emulate_media(media="print")
             yield "document-printed"
             page.emulate_media(media="screen")
+        if name in ("strike", "update"):
+            page.evaluate("document.documentElement.dir = 'rtl'")
+            yield f"{name}-rtl"
+            page.reload()
+    page.goto("/updates/")
+    for update in page.locator("main h2 a, main h3 a").evaluate_all("links => links.map(link => link.pathname)"):
+        page.goto(update)
+        if page.locator("form [name=text]").count():
+            yield "update-comments"
+            press(page.locator("form:has([name=text])"))
+            yield "update-comment-errors"
+            break
 
 
 def fill(form: Locator, fields: dict[str, str]) -> None:
@@ -219,6 +239,14 @@ def admin_pages(page: Page, password: str) -> Iterator[str]:
     page.select_option("[name=update]", index=1)
     page.click("[name=_save]")
     yield "admin-mailing-page"
+    page.goto("/admin/protests/target/import/")
+    page.fill("[name=text]", IMPORTED)
+    page.click("[value=look]")
+    yield "admin-import-preview"
+    page.goto("/admin/protests/target/export/")
+    yield "admin-export"
+    page.goto("/admin/translations/")
+    yield "admin-translations"
     page.goto("/admin/")
     paths = page.locator("#content-main th a").evaluate_all("links => links.map(link => link.pathname)")
     for path in paths:
@@ -243,16 +271,20 @@ def tour(page: Page, site: str, password: str) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make the pictures in docs/pictures.")
+    parser.add_argument("--only", default="", metavar="PATTERN", help="only pages whose names match the expression")
     parser.add_argument("--all", type=Path, metavar="DIR", help="write every page in every look to DIR instead")
-    folder = parser.parse_args().all
+    chosen = parser.parse_args()
+    folder = chosen.all
     with running_site() as (site, password), sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         page = chromium.new_page(base_url=site, reduced_motion="reduce")
         for stop in tour(page, site, password):
+            if not re.search(chosen.only, stop):
+                continue
             if folder:
                 pictures = {
                     f"{stop}-{width}-{scheme}": (width, 800, scheme)
-                    for width in (PHONE, DESKTOP)
+                    for width in (PHONE, TABLET, DESKTOP)
                     for scheme in ("light", "dark")
                 }
             else:
@@ -262,7 +294,7 @@ def main() -> None:
                 page.emulate_media(color_scheme=scheme)
                 if stop.startswith("admin"):
                     page.wait_for_timeout(300)  # until the admin's buttons have faded to their new colour
-                path = (folder or ROOT / "docs" / "pictures") / f"{name}.png"
+                path = (folder or ROOT / "docs" / "pictures") / f"{name.replace('/', '-')}.png"
                 page.screenshot(path=path, full_page=bool(folder))
                 print(path)
         chromium.close()

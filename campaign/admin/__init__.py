@@ -4,6 +4,7 @@ from campaign.admin import mailings, pictures, story, subscribers, voices
 from campaign.admin.exporting import Exporting
 from campaign.admin.published import (
     PublishedAdmin,
+    Publishes,
     SafeAddresses,
     StateFilter,
     StrikeFilter,
@@ -14,6 +15,7 @@ from campaign.admin.published import (
 __all__ = [
     "Exporting",
     "PublishedAdmin",
+    "Publishes",
     "SafeAddresses",
     "StateFilter",
     "StrikeFilter",

@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ValidationError
 from django.db.models import F, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
 from parler.models import TranslatableModel
@@ -116,7 +117,8 @@ class WordsForTranslators:
     """Leaves to those who may change rows, but add none, what is written in several languages, and nothing else."""
 
     def _words_only(self, request: HttpRequest, opts: Any) -> bool:
-        may_add = request.user.has_perm(f"{opts.app_label}.add_{opts.model_name}")
+        user = getattr(request, "user", None)  # parler asks on behalf of nobody, to find a form's scripts
+        may_add = user is None or user.has_perm(f"{opts.app_label}.add_{opts.model_name}")
         return issubclass(opts.model, TranslatableModel) and not may_add
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
@@ -147,8 +149,51 @@ def _without_words(opts: Any) -> list[str]:
     return [field.name for field in fields if field.editable and not field.primary_key]
 
 
+class Publishes:
+    """A second button below the form: save, and publish now."""
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, **kwargs)  # type: ignore[misc]
+        if "_publish" in request.POST:  # the class is made anew for each request
+            form.clean_published_at = lambda _form: timezone.now()
+        return form
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        row = context.get("original")
+        is_published = row and row.published_at and row.published_at <= timezone.now()
+        shows = "published_at" in context["adminform"].form.fields and not is_published
+        context = {**context, "shows_publish": shows}
+        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc,no-any-return]
+
+    def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
+        super().save_related(request, form, *args)  # type: ignore[misc]
+        if "_publish" not in request.POST:
+            return
+        if not self.model._default_manager.published().filter(pk=form.instance.pk).exists():  # type: ignore[attr-defined]
+            messages.warning(request, _("Readers will see it once its strike is published."))
+        elif url := self.get_view_on_site_url(form.instance):  # type: ignore[attr-defined]
+            words = format_html(
+                '{} <a href="{}">{}</a>', _("It is published."), url, _("Look at it as readers do, and pass it on.")
+            )
+            messages.success(request, words)
+
+
 class SafeAddresses(WordsForTranslators):
     """Reads only what makes sense from an address: one typed by hand, or cut in a mail, is no error of the program."""
+
+    # What a new row belongs to, as long as there is but one of it.
+    if_there_is_one: tuple[Any, ...] = (Strike,)
+    # What makes sense only once the row is there.
+    after_saving: tuple[str, ...] = ()
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        if obj or not self.after_saving:
+            return fieldsets
+        return [
+            (name, {**options, "fields": [field for field in options["fields"] if field not in self.after_saving]})
+            for name, options in fieldsets
+        ]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         try:
@@ -166,6 +211,10 @@ class SafeAddresses(WordsForTranslators):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         initial: dict[str, Any] = super().get_changeform_initial_data(request)  # type: ignore[misc]
         for field in self.opts.concrete_fields:  # type: ignore[attr-defined]
+            if field.name not in initial and field.many_to_one and field.related_model in self.if_there_is_one:
+                only = list(field.related_model._default_manager.order_by().values_list("pk", flat=True)[:2])
+                if len(only) == 1:
+                    initial[field.name] = only[0]
             if isinstance(initial.get(field.name), str):
                 try:
                     initial[field.name] = field.to_python(initial[field.name])
@@ -174,7 +223,7 @@ class SafeAddresses(WordsForTranslators):
         return initial
 
 
-class PublishedAdmin(SafeAddresses, TranslatableAdmin):
+class PublishedAdmin(Publishes, SafeAddresses, TranslatableAdmin):
     """What readers see from a date on: its state, a look at it before, and publishing many rows at once."""
 
     date_hierarchy = "published_at"

@@ -99,26 +99,17 @@ class StrikeAdmin(PublishedAdmin):
     list_display = ("__str__", "status", "state", "published_at", "language_column")
     list_filter = (StateFilter, "status")
     search_fields = ("slug", "translations__title", "translations__place", "translations__story")
-    fields = (
-        "title",
-        "slug",
-        "place",
-        "began_on",
-        "status",
-        "outcome",
-        "summary",
-        "story",
-        "published_at",
-        "month_of_labour",
+    fieldsets = (
+        (None, {"fields": ("title", "slug", "place", "began_on", "summary", "story", "published_at")}),
+        (_("How it stands"), {"fields": ("status", "outcome", "month_of_labour")}),
     )
     readonly_fields = ("month_of_labour",)
+    after_saving = ("month_of_labour",)
     slug_from = "title"
     inlines = (DemandInline, TimelineEventInline, ClaimInline, CompanyInline, SourceInline)
 
     @admin.display(description=_("a month of one worker's labour"))
     def month_of_labour(self, strike: Strike) -> Any:
-        if strike.pk is None:
-            return _("Save first.")
         labour = Labour.objects.filter(strike=strike).first()
         if labour:
             url = reverse("admin:campaign_labour_change", args=[labour.pk])
@@ -289,6 +280,7 @@ class UpdateAdmin(PublishedAdmin):
         "by_mail",
     )
     readonly_fields = ("by_mail",)
+    after_saving = ("by_mail",)
     filter_horizontal = ("activists",)
     slug_from = "title"
 
@@ -312,8 +304,6 @@ class UpdateAdmin(PublishedAdmin):
 
     @admin.display(description=_("by e-mail"))
     def by_mail(self, update: Update) -> Any:
-        if update.pk is None:
-            return _("Save first.")
         made = Mailing.objects.filter(update=update).first()
         if made:
             url = reverse("admin:campaign_mailing_change", args=[made.pk])
