@@ -155,7 +155,7 @@ class Publishes:
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, **kwargs)  # type: ignore[misc]
         if "_publish" in request.POST:  # the class is made anew for each request
-            form.clean_published_at = lambda form: timezone.now()
+            form.clean_published_at = lambda _form: timezone.now()
         return form
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
