@@ -1,7 +1,7 @@
 """Organisers' Markdown, as HTML that can do no harm on any page, and as plain text for mails."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -29,7 +29,9 @@ _ATTRIBUTES = {
     "img": {"src", "srcset", "sizes", "width", "height", "alt", "loading", "decoding"},
 }
 _SCHEMES = {"http", "https", "mailto"}
-_PICTURE = re.compile(r"picture:([1-9][0-9]{0,17})")
+_PICTURE = re.compile(r"picture:([A-Za-z0-9_-]+)")
+# The same in the source, where it can be a name: as what a link, or the definition of one, leads to.
+_NAMED = re.compile(r"(\]\(\s*<?|\]:\s*<?)picture:([A-Za-z0-9_-]+)(?![^\s>)])")
 # How wide the column of a text is, in static/css/site.css.
 PROSE = "(min-width: 44rem) 42rem, 100vw"
 
@@ -42,10 +44,10 @@ def _shift_headings(state: StateCore) -> None:
         token.tag = f"h{min(int(token.tag[1]) - highest + 2, 6)}"
 
 
-def _number(token: Token) -> int | None:
-    """Return the number of the picture of ours that `![words](picture:12)` names."""
+def _name(token: Token) -> str:
+    """Return what `![words](picture:12)` calls a picture of ours."""
     match = _PICTURE.fullmatch(str(token.attrGet("src") or ""))
-    return int(match[1]) if match else None
+    return match[1] if match else ""
 
 
 def _images(tokens: Sequence[Token]) -> list[Token]:
@@ -56,7 +58,7 @@ def _frame_pictures(state: StateCore) -> None:
     """Make a figure of a paragraph that holds nothing but a picture of ours."""
     for before, token, after in zip(state.tokens, state.tokens[1:], state.tokens[2:], strict=False):
         alone = token.children if token.type == "inline" and before.type == "paragraph_open" else None
-        if alone and len(alone) == 1 and alone[0].type == "image" and _number(alone[0]) is not None:
+        if alone and len(alone) == 1 and alone[0].type == "image" and _name(alone[0]):
             before.tag = after.tag = "figure"
             alone[0].meta["framed"] = True
 
@@ -65,10 +67,10 @@ def _picture(self: RendererHTML, tokens: Sequence[Token], index: int, options: A
     """Show a picture of ours that readers may see, else its words alone; a picture elsewhere is a link to it."""
     token = tokens[index]
     source = token.attrGet("src")
-    number = _number(token)
-    if number is None:
+    name = _name(token)
+    if not name:
         return format_html('<a href="{}">{}</a>', source, token.content or source)
-    row = env["pictures"].get(number)
+    row = env["pictures"].get(name)
     if row is None:
         return format_html("{}", token.content)
     shown = picture_tag(row, PROSE, alt=token.content, site=env["site"])
@@ -90,8 +92,9 @@ def render(text: str, site: str = "") -> SafeString:
     """
     Return `text` (CommonMark and tables) as sanitised HTML.
 
-    HTML in the text is shown as it was typed. `![words](picture:12)` shows picture 12; other pictures become links: a
-    page loads nothing from another host. `site` is what stands before the addresses of pictures, for readers elsewhere.
+    HTML in the text is shown as it was typed. `![words](picture:12)` shows picture 12, which can also be called by the
+    beginning of its hash; other pictures become links: a page loads nothing from another host. `site` is what stands
+    before the addresses of pictures, for readers elsewhere.
     """
     options: dict[str, Any] = {
         "tags": _TAGS,
@@ -100,10 +103,20 @@ def render(text: str, site: str = "") -> SafeString:
         "link_rel": "nofollow noopener",
     }
     tokens = _parser().parse(text)
-    numbers = {number for token in _images(tokens) if (number := _number(token)) is not None}
-    rows = Picture.objects.released().prefetch_related("translations").in_bulk(numbers) if numbers else {}
+    names = {name for token in _images(tokens) if (name := _name(token))}
+    rows = Picture.objects.released().prefetch_related("translations").by_name(names)
     html = _parser().renderer.render(tokens, _parser().options, {"pictures": rows, "site": site})
     return mark_safe(nh3.clean(html, **options))  # noqa: S308 - nh3 has just sanitised it
+
+
+def names_of_pictures(text: str) -> list[str]:
+    """Return what the Markdown calls pictures of ours."""
+    return [name for _before, name in _NAMED.findall(text)]
+
+
+def rename_pictures(text: str, new: Callable[[str], str]) -> str:
+    """Return the Markdown with another name for each of our pictures."""
+    return _NAMED.sub(lambda found: f"{found[1]}picture:{new(found[2])}", text)
 
 
 def tree(text: str) -> SyntaxTreeNode:

@@ -28,11 +28,11 @@ def write(name: str, content: bytes) -> None:
 
 def remove(sender: Any, instance: Any, **_signal: Any) -> None:
     """Remove a deleted picture's files, however it was deleted, once that is certain."""
-    names = [version.name for version in instance.versions]
+    transaction.on_commit(lambda: clear(instance))
 
-    def unlink() -> None:
-        if not sender.objects.filter(sha256=instance.sha256).exists():  # else it was sent anew meanwhile
-            for name in names:
-                path(name).unlink(missing_ok=True)
 
-    transaction.on_commit(unlink)
+def clear(picture: Any) -> None:
+    """Remove the files of a picture that has no row, or has none any more."""
+    if not type(picture).objects.filter(sha256=picture.sha256).exists():  # else it was sent anew meanwhile
+        for version in picture.versions:
+            path(version.name).unlink(missing_ok=True)

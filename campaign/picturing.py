@@ -29,6 +29,10 @@ _MAXIMUM_PIXELS = 40_000_000
 # A scroll of a picture is cut down to this height.
 _TALLEST = 2400
 _QUALITY = 80
+# What a JPEG consists of that holds its picture and nothing else: tables, frame, scans.
+_BARE = {0xDB, 0xC0, 0xC2, 0xC4, 0xDD, 0xDA}
+_SCAN, _JFIF, _END = 0xDA, 0xE0, b"\xff\xd9"
+_AFTER_A_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]")
 _NAME = re.compile(r"([0-9a-f]{64})-[0-9]{1,4}\.jpg")
 
 
@@ -85,11 +89,40 @@ class Drawn(NamedTuple):
 
 def drawn(file: BinaryIO) -> Drawn:
     """Draw an uploaded picture anew. Raises ValidationError, with words for who sent it."""
+    large = _large(content(file))
+    return Drawn(large, jpeg(large))
+
+
+def drawn_once(file: BinaryIO) -> Drawn:
+    """Draw a picture anew unless that is done, so that it keeps its hash. Raises ValidationError, as drawn() does."""
+    sent = content(file)
+    large = _large(sent)
+    return Drawn(large, sent if _is_drawn(sent, large.size) else jpeg(large))
+
+
+def _large(sent: bytes) -> Image.Image:
     try:
-        large = draw(content(file), within=(LARGE, _TALLEST))
+        return draw(sent, within=(LARGE, _TALLEST))
     except NotAPicture as error:
         raise ValidationError(_("This is no picture that we can read. Please send JPEG, PNG or WebP.")) from error
-    return Drawn(large, jpeg(large))
+
+
+def _is_drawn(sent: bytes, size: tuple[int, int]) -> bool:
+    """Whether it is a JPEG of that size which holds nothing but its colours."""
+    with Image.open(BytesIO(sent)) as opened:
+        if opened.format != "JPEG" or opened.mode not in {"RGB", "L"} or opened.size != size:
+            return False
+    at = 2
+    while at + 4 <= len(sent):
+        kind, length = sent[at + 1], int.from_bytes(sent[at + 2 : at + 4])
+        is_header = kind == _JFIF and length == 16 and sent[at + 4 : at + 9] == b"JFIF\0"  # without a small picture
+        if sent[at] != 0xFF or not (is_header or kind in _BARE):
+            return False
+        at += 2 + length
+        if kind == _SCAN:
+            after = _AFTER_A_SCAN.search(sent, at)
+            at = after.start() if after else len(sent)
+    return sent[at:] == _END
 
 
 def put(drawn: Drawn, picture: Picture) -> None:

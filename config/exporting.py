@@ -5,29 +5,42 @@ What the format has no place for stands in EXCEPTIONS with its reason; a test as
 """
 
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from django.db import models, transaction
+from django.db.models import Q
 
-from campaign.models import Campaign, Strike
-from config.filling import ENGLISH, OTHER_LANGUAGES, Kind
+from campaign import markdown, media_files
+from campaign.models import Campaign, Labour, Picture, Strike, Submitted
+from config.filling import ENGLISH, LANGUAGE, OTHER_LANGUAGES, Kind
 from config.folder import FENCE, holds_control_character
 from config.loading import (
     ACCOUNT,
     ACTIVIST,
     CAMPAIGN,
     CHARGE,
+    COMMENT,
+    CUSTODY,
     DOCUMENT,
+    ENDORSEMENT,
     FUND,
+    LABOUR,
     LETTER,
     MESSAGE,
+    MISSING,
     OF_A_STRIKE,
+    OF_LABOUR,
     PICKET,
+    PICTURE,
+    REPORT,
+    SHARE,
     STEP,
     STRIKE,
     TARGET,
@@ -37,11 +50,13 @@ from config.loading import (
 )
 from donations import money
 from donations.models import Fund, Transaction
+from protests.models import PicketReport
 
 # The folders of Markdown files, and the files that are lists of things with a slug.
 PAGES: dict[str, Kind] = {
     "activists": ACTIVIST,
     "documents": DOCUMENT,
+    "endorsements": ENDORSEMENT,
     "funds": FUND,
     "letters": LETTER,
     "messages": MESSAGE,
@@ -56,11 +71,30 @@ def _transactions(fund: Fund) -> Iterable[Transaction]:
     return rows.order_by("booked_on", "pk")
 
 
+def _ours(rows: Any) -> Any:
+    """Return the rows without what visitors sent in and no organiser published, or not any longer."""
+    if not issubclass(rows.model, Submitted):
+        return rows
+    return rows.filter(Q(submitted_at=None) | Q(published_at__isnull=False))
+
+
+def _pictures() -> Iterable[Picture]:
+    """Return the pictures without those that came with a report which is not published."""
+    unread = PicketReport.objects.filter(submitted_at__isnull=False, published_at=None)
+    sent_in = PicketReport.pictures.through.objects.filter(picketreport__in=unread)
+    rows = Picture.objects.exclude(published_at=None, uploaded_by=None, pk__in=sent_in.values("picture"))
+    return rows.order_by("sha256")
+
+
 _TABLE, _LIST = "[{}]", "[[{}]]"
 # Tables within a table, by the model and the key: of which kind, which rows, and in which brackets.
 INNER: dict[tuple[type[models.Model], str], tuple[Kind, Callable[[Any], Iterable[Any]], str]] = {
     (ACTIVIST.model, "charge"): (CHARGE, lambda activist: activist.charges.all(), _LIST),
+    (ACTIVIST.model, "custody"): (CUSTODY, lambda activist: activist.custodies.all(), _LIST),
     (CHARGE.model, "step"): (STEP, lambda charge: charge.updates.all(), _LIST),
+    (LABOUR.model, "share"): (SHARE, lambda labour: labour.shares.all(), _LIST),
+    (UPDATE.model, "comment"): (COMMENT, lambda update: _ours(update.said.order_by("pk")), _LIST),
+    (PICKET.model, "report"): (REPORT, lambda picket: _ours(picket.reports.order_by("pk")), _LIST),
     (FUND.model, "account"): (ACCOUNT, lambda fund: fund.accounts.filter(proposed_by=None)[:1], _TABLE),
     (FUND.model, "transaction"): (TRANSACTION, _transactions, _LIST),
 }
@@ -89,6 +123,7 @@ OTHERS: dict[tuple[type[models.Model], str], Callable[[Any], Any]] = {
     (UPDATE.model, "activists"): lambda update: _slugs(update.activists),
     **{(TARGET.model, kind): _countries(kind) for kind in TARGET.others},
     **{(LETTER.model, rule): _targets(rule) for rule in LETTER.others},
+    (REPORT.model, "pictures"): lambda report: sorted(picture.slug for picture in report.pictures.all()),
     (ACCOUNT.model, "payable"): lambda _account: False,
     (TRANSACTION.model, "amount"): _units,
 }
@@ -96,11 +131,37 @@ OTHERS: dict[tuple[type[models.Model], str], Callable[[Any], Any]] = {
 _ORDER = "the order of the list in the file"
 _PACE = "how sending goes on this instance, not what the campaign says"
 _TWO = "two organisers' word, in the admin, and no file's"
+_WHO = "who decided is an account of this instance"
+_LEFT_OUT = "what was refused or waits for an organiser does not go out"
+_SENT_IN = {
+    "contact": "a visitor's address, given to be asked back from here",
+    "hold": "what the protection against abuse noticed here",
+    "approved_by": _WHO,
+    "refused_at": _LEFT_OUT,
+    "refused_by": _LEFT_OUT,
+}
 # Columns of the models above that stand in no Kind. `id` and a slug that is a file's name need no reason.
 EXCEPTIONS: dict[str, str] = {
     "campaign.Demand.position": _ORDER,
     "campaign.Claim.position": _ORDER,
     "campaign.Charge.position": _ORDER,
+    "campaign.Company.position": _ORDER,
+    "campaign.Share.position": _ORDER,
+    "campaign.Source.position": _ORDER,
+    "campaign.Picture.sha256": "the picture itself says it",
+    "campaign.Picture.width": "the picture itself says it",
+    "campaign.Picture.height": "the picture itself says it",
+    "campaign.Picture.uploaded_at": "when it came to this instance",
+    "campaign.Picture.uploaded_by": "who did it is an account of this instance",
+    "protests.Picket.changed_at": "when this instance last saved it",
+    **{
+        f"{label}.{name}": reason
+        for label in (
+            *("campaign.Comment", "campaign.Endorsement", "campaign.MessageOfSupport"),
+            *("protests.Picket", "protests.PicketReport"),
+        )
+        for name, reason in _SENT_IN.items()
+    },
     "campaign.Update.changed_at": "when this instance last saved it",
     "protests.Addressee.rule": "the keys everybody, own_country and fallback of a letter",
     "protests.Addressee.target": "the keys everybody, own_country and fallback of a letter",
@@ -128,6 +189,7 @@ NO_CONTENT: dict[str, str] = {
     "MailingText": "what was mailed from this instance",
     "MailingCopy": "mail on its way",
     "MailingTrial": "mail on its way",
+    "TextChange": "when words were last changed on this instance",
 }
 
 
@@ -136,12 +198,18 @@ class Exporter:
 
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
+        # The files of pictures, by where they go.
+        self.copies: dict[str, Path] = {}
+        # What each picture that goes out is called, by its number and by its name.
+        self._slugs: dict[str, str] = {}
         # What the format cannot hold as it stands, for a person to read.
         self.warnings: list[str] = []
         self._file = ""
 
     def collect(self) -> None:
         """Write every file, in memory."""
+        for picture in _pictures():
+            self._picture(picture)
         for campaign in Campaign.objects.all():
             self._write("campaign.toml", self._toml(CAMPAIGN, campaign, ()))
         for strike in Strike.objects.order_by("slug"):
@@ -149,13 +217,26 @@ class Exporter:
             for name, (key, kind) in OF_A_STRIKE.items():
                 rows = kind.model._default_manager.filter(**{kind.belongs_to: strike})
                 self._list(f"strikes/{strike.slug}/{name}", key, kind, rows)
+            for labour in Labour.objects.filter(strike=strike):
+                self._file = f"strikes/{strike.slug}/{OF_LABOUR}"
+                self._write(self._file, self._toml(LABOUR, labour, ()))
         for folder, kind in PAGES.items():
-            for row in kind.model._default_manager.order_by("slug"):
-                if is_passed_over(f"{row.slug}.md"):  # type: ignore[attr-defined]
-                    self._warn(f"{folder}/{row.slug}.md", "is a name that loading passes over: rename it.")  # type: ignore[attr-defined]
-                self._page(f"{folder}/{row.slug}", kind, row)  # type: ignore[attr-defined]
+            for row in _ours(kind.model._default_manager.order_by("slug")):
+                if is_passed_over(f"{row.slug}.md"):
+                    self._warn(f"{folder}/{row.slug}.md", "is a name that loading passes over: rename it.")
+                self._page(f"{folder}/{row.slug}", kind, row)
         for name, (key, kind) in LISTS.items():
-            self._list(name, key, kind, kind.model._default_manager.order_by("slug"))
+            self._list(name, key, kind, _ours(kind.model._default_manager.order_by("slug")))
+
+    def _picture(self, picture: Picture) -> None:
+        self._file = f"pictures/{picture.slug}.toml"
+        path = media_files.path(picture.versions[-1].name)
+        if path.is_file() and sha256(path.read_bytes()).hexdigest() == picture.sha256:
+            self.copies[f"pictures/{picture.slug}.jpg"] = path
+            self._slugs |= {str(picture.pk): picture.slug, picture.slug: picture.slug}
+            self._write(self._file, self._toml(PICTURE, picture, ()))
+        else:
+            self._warn(self._file, f"picture {picture.pk} is left out: its file is not there, or not as it was.")
 
     def _warn(self, place: str, message: str) -> None:
         self.warnings.append(f"{place}: {message}")
@@ -215,7 +296,10 @@ class Exporter:
             if value or value != column.get_default():
                 yield name, value
         for name in kind.refers:
-            if thing := getattr(row, name):
+            thing = getattr(row, name)
+            if isinstance(thing, Picture) and thing.slug not in self._slugs:
+                self._warn(self._file, f"{name} is left out: picture {thing.pk} does not go out.")
+            elif thing:
                 yield name, thing.slug
         yield from texts.items()
         for key in kind.others:
@@ -241,21 +325,21 @@ class Exporter:
         if not stored:
             self._warn(self._file, f"{row} has no text in any language.")
             return {ENGLISH: {}}
-        for language in sorted({*stored} - {ENGLISH, *OTHER_LANGUAGES}):
-            self._warn(self._file, f"{row} has a text in {language}, which is no language of this site: left out.")
         base = next((code for code in (ENGLISH, *OTHER_LANGUAGES) if code in stored), min(stored))
-        if base != ENGLISH:
-            self._warn(self._file, f"{row} has no English text: the one in {base} stands in its place.")
-
+        for language in sorted({*stored} - {ENGLISH, *OTHER_LANGUAGES}):
+            what = "it stands in the place of the English one" if language == base else "left out"
+            self._warn(self._file, f"{row} has a text in {language}, which is no language of this site: {what}.")
         columns = {name: model._meta.get_field(name) for name in kind.texts}
         read = {
-            language: {name: self._clean(column, getattr(text, name)) for name, column in columns.items()}
+            language: {name: self._words(kind, column, getattr(text, name)) for name, column in columns.items()}
             for language, text in stored.items()
         }
         english = read[base]
         found = {ENGLISH: {name: text for name, text in english.items() if text or name == kind.body}}
+        if base in OTHER_LANGUAGES:
+            found[ENGLISH] = {LANGUAGE: base, **found[ENGLISH]}
         for language in OTHER_LANGUAGES:
-            if language in read:
+            if language in read and language != base:
                 found[language] = {
                     name: text
                     for name, text in read[language].items()
@@ -267,6 +351,14 @@ class Exporter:
         if not column.blank:
             self._warn(self._file, f"{row} has no {column.name} in {language}: the English one will stand there.")
         return bool(column.blank)
+
+    def _words(self, kind: Kind, column: Any, text: str) -> str:
+        """Return a text as it can be loaded elsewhere, where pictures have other numbers."""
+        if column.name not in kind.markdown:
+            return self._clean(column, text)
+        for name in {*markdown.names_of_pictures(text)} - {*self._slugs, MISSING}:
+            self._warn(self._file, f'{column.name} names a picture that does not go out: "{name}".')
+        return self._clean(column, markdown.rename_pictures(text, lambda name: self._slugs.get(name, MISSING)))
 
     def _clean(self, column: Any, text: str) -> str:
         """Return a text as loading takes it: line ends of one kind, nothing around it, no control characters."""
@@ -327,5 +419,7 @@ def export(folder: Path) -> tuple[int, list[str]]:
             file = root / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(text.encode())
+        for name, path in exporter.copies.items():
+            shutil.copyfile(path, root / name)
         root.replace(folder)
-    return len(exporter.files), exporter.warnings
+    return len(exporter.files) + len(exporter.copies), exporter.warnings

@@ -23,6 +23,7 @@ ENGLISH: str = settings.PARLER_DEFAULT_LANGUAGE_CODE
 OTHER_LANGUAGES = tuple(code for code, _name in settings.LANGUAGES if code != ENGLISH)
 # What people write, and ISO 3166 does not.
 NOT_ISO = {"UK": "GB", "EL": "GR"}
+LANGUAGE = "language"  # the key for the one of a thing that has no English text
 YEARS = range(1900, 2200)
 
 
@@ -35,6 +36,7 @@ class Kind:
     refers: tuple[str, ...] = ()  # columns that hold the slug of another thing
     translated: tuple[str, ...] = ()
     body: str = ""  # the translated column that stands below the fields of a Markdown file
+    markdown: tuple[str, ...] = ()  # which of the translated ones can show pictures
     others: tuple[str, ...] = ()  # keys that the loader reads by itself, such as lists
     belongs_to: str = ""  # the column of the thing whose list this is a row of
     known_by: tuple[str, ...] = ()  # what makes two rows of such a list the same one
@@ -97,9 +99,10 @@ class Row:
 
 @dataclass
 class Text:
-    """A row's texts in one language."""
+    """A row's texts in one language, and where they stand in the folder."""
 
     instance: Any
+    table: Table
     before: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,29 +130,40 @@ def row_of(
     for name, value in given.items():
         setattr(instance, name, value)
     languages = OTHER_LANGUAGES if kind.translated and not kind.body else ()
-    check_keys(table, (*kind.columns, *kind.refers, *kind.texts, *kind.others, *languages))
+    of_texts = (LANGUAGE, *languages) if kind.texts else ()
+    check_keys(table, (*kind.columns, *kind.refers, *kind.texts, *kind.others, *of_texts))
     fill(instance, table, kind.columns)
     if kind.texts:
         within = {language: inner for language in languages if (inner := table.inner(language))}
-        _translate(row, {ENGLISH: table, **within, **(translations or {})})
+        _translate(row, _language(table), table, within | (translations or {}))
     return row
 
 
-def _translate(row: Row, tables: dict[str, Table]) -> None:
-    """Add the texts in each language. English stands for what another language leaves out."""
+def _language(table: Table) -> str:
+    """Return the language of the table's own texts: English, unless it names the one language that there is."""
+    code = table.data.get(LANGUAGE, ENGLISH)
+    if code in {ENGLISH, *OTHER_LANGUAGES}:
+        return str(code)
+    table.report(f"expects the language of a thing that has no English text: {', '.join(OTHER_LANGUAGES)}.", LANGUAGE)
+    return ENGLISH
+
+
+def _translate(row: Row, base: str, own: Table, others: dict[str, Table]) -> None:
+    """Add the texts in each language. What stands in the table itself stands for what another language leaves out."""
     model: Any = row.instance._parler_meta.root_model
     stored = {} if row.is_new else {text.language_code: text for text in model.objects.filter(master=row.instance)}
-    english: Any = None
-    for language, table in tables.items():
-        text = Text(stored.get(language) or model(language_code=language))
+    if base in others:
+        own.report(f"says that the texts here are in {base}, in which there are others as well.", LANGUAGE)
+    first: Any = None
+    for language, table in {base: own, **others}.items():
+        text = Text(stored.get(language) or model(language_code=language), table)
         row.texts.append(text)
-        if language == ENGLISH:
-            english = text.instance
-        else:
+        if first:
             check_keys(table, row.kind.texts)
             for name in row.kind.texts:
-                setattr(text.instance, name, getattr(english, name))
-        fill(text.instance, table, row.kind.texts, complete=language == ENGLISH)
+                setattr(text.instance, name, getattr(first, name))
+        fill(text.instance, table, row.kind.texts, complete=not first)
+        first = first or text.instance
 
 
 def fill(instance: models.Model, table: Table, columns: Iterable[str], *, complete: bool = True) -> None:
@@ -190,12 +204,21 @@ def validate(
             for one in errors:
                 message = " ".join(one.messages)
                 unknown = str((one.params or {}).get("unknown", "")).partition(", ")[0]
+                message = next((words for name, words in WORDS.items() if name in message), message)
                 if "protests_target_email_once" in message and "email" in places:
                     table.report("is the address of another target in the database; each has its own.", "email")
                 elif column in places:
                     table.report(message, *places[column], at=unknown)
                 else:
                     table.report(f"{column}: {message}" if column != "__all__" else message)
+
+
+# What the database's rules for what visitors sent in mean in a folder, by how their names end.
+WORDS = {
+    "_sent_with_consent": "What a visitor sent in has submitted_at and consent_version; nothing else has either.",
+    "_is_approved_first": "What a visitor sent in is published with approved_at, when an organiser approved it.",
+    "_refused_or_approved": "An organiser has refused this in the admin. It is to be taken up again there first.",
+}
 
 
 def check_keys(table: Table, known: Collection[str]) -> None:

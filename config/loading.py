@@ -6,16 +6,20 @@ a row of a list (a demand, a charge) by its words or its date, so that loading a
 mentions is left alone.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
+from django.utils import timezone
 from parler.models import TranslatableModel
 
+from campaign import markdown, media_files, picturing
 from campaign.editions import new_edition
 from campaign.models import (
     Activist,
@@ -24,6 +28,7 @@ from campaign.models import (
     Charge,
     ChargeUpdate,
     Claim,
+    Comment,
     Company,
     Custody,
     Demand,
@@ -31,8 +36,10 @@ from campaign.models import (
     Endorsement,
     Labour,
     MessageOfSupport,
+    Picture,
     Share,
     Strike,
+    Submitted,
     TimelineEvent,
     Update,
 )
@@ -41,21 +48,27 @@ from config.filling import ENGLISH, OTHER_LANGUAGES, Kind, Row, check_keys, coun
 from config.folder import CampaignFolderError, Problem, Source, Table, described, read
 from donations import accounts, money, posting
 from donations.models import BankAccount, Fund, Transaction
-from protests.models import Addressee, Letter, Picket, Target, TargetCountry
+from protests.models import Addressee, Letter, Picket, PicketReport, Target, TargetCountry
 from protests.tallying import tally
 
-CAMPAIGN = Kind(Campaign, ("contact_email",), translated=("name", "tagline", "notice"))
+# Of what visitors sent in: by these the dates of deletion are kept. Where else it came from is no file's.
+SENT_IN = ("submitted_at", "consent_version", "approved_at")
+
+PICTURE = Kind(Picture, ("credit", "published_at"), translated=("alt",))
+CAMPAIGN = Kind(Campaign, ("contact_email",), translated=("name", "tagline", "notice"), markdown=("notice",))
 STRIKE = Kind(
     Strike,
     ("began_on", "status", "published_at"),
     translated=("title", "place", "summary", "outcome"),
     body="story",
+    markdown=("outcome", "story"),
 )
 DEMAND = Kind(Demand, ("won_on",), translated=("text", "won_text"), belongs_to="strike", known_by=("text",))
 EVENT = Kind(
     TimelineEvent,
     ("happened_on", "kind", "source"),
     translated=("date_text", "title", "text"),
+    markdown=("text",),
     belongs_to="strike",
     known_by=("happened_on", "title"),
 )
@@ -70,17 +83,19 @@ LABOUR = Kind(
     Labour,
     ("amount", "currency", "source"),
     translated=("title", "rest", "note"),
+    markdown=("note",),
     others=("share",),
     belongs_to="strike",
 )
 SHARE = Kind(Share, ("kind", "amount", "is_rounded"), translated=("label",), belongs_to="labour", known_by=("label",))
-CLAIM = Kind(Claim, translated=("claim", "answer"), belongs_to="strike", known_by=("claim",))
+CLAIM = Kind(Claim, translated=("claim", "answer"), markdown=("answer",), belongs_to="strike", known_by=("claim",))
 ACTIVIST = Kind(
     Activist,
     ("name", "remembered", "born_on", "died_on", "position", "published_at"),
-    refers=("strike",),
+    refers=("strike", "portrait"),
     translated=("role", "demand", "died_text"),
     body="story",
+    markdown=("demand", "story"),
     others=("aliases", "charge", "custody"),
 )
 ALIAS = Kind(Alias, belongs_to="activist", known_by=("name",))
@@ -88,6 +103,7 @@ CHARGE = Kind(
     Charge,
     ("maximum_months",),
     translated=("title", "text"),
+    markdown=("text",),
     others=("step",),
     belongs_to="activist",
     known_by=("title",),
@@ -96,6 +112,7 @@ STEP = Kind(
     ChargeUpdate,
     ("happened_on", "stage", "source"),
     translated=("date_text", "text"),
+    markdown=("text",),
     belongs_to="charge",
     known_by=("happened_on", "stage"),
 )
@@ -112,23 +129,35 @@ UPDATE = Kind(
     refers=("strike",),
     translated=("title", "summary"),
     body="body",
-    others=("activists",),
+    markdown=("body",),
+    others=("activists", "comment"),
+)
+COMMENT = Kind(
+    Comment,
+    ("person", "text", "published_at", *SENT_IN),
+    belongs_to="update",
+    known_by=("submitted_at", "text"),
 )
 MESSAGE = Kind(
     MessageOfSupport,
-    ("kind", "person", "country", "received_on", "published_at"),
+    ("kind", "person", "country", "received_on", "published_at", *SENT_IN),
     refers=("strike",),
     translated=("organisation",),
     body="text",
 )
 ENDORSEMENT = Kind(
     Endorsement,
-    ("organisation", "branch", "country", "members", "url", "endorsed_on", "published_at"),
+    ("organisation", "branch", "country", "members", "url", "endorsed_on", "published_at", *SENT_IN),
     refers=("strike",),
     body="statement",
 )
 DOCUMENT = Kind(
-    Document, ("kind", "shows_account", "published_at"), refers=("strike",), translated=("title",), body="body"
+    Document,
+    ("kind", "shows_account", "published_at"),
+    refers=("strike",),
+    translated=("title",),
+    body="body",
+    markdown=("body",),
 )
 TARGET = Kind(
     Target,
@@ -139,9 +168,22 @@ TARGET = Kind(
 TARGET_COUNTRY = Kind(TargetCountry, belongs_to="target", known_by=("country",))
 PICKET = Kind(
     Picket,
-    ("slug", "kind", "country", "starts_at", "ends_at", "time_zone", "latitude", "longitude", "published_at"),
+    (
+        *("slug", "kind", "country", "starts_at", "ends_at", "time_zone", "latitude", "longitude", "published_at"),
+        *SENT_IN,
+    ),
     refers=("strike", "target"),
     translated=("place", "address", "date_text", "text"),
+    markdown=("text",),
+    others=("report",),
+)
+REPORT = Kind(
+    PicketReport,
+    ("organisation", "people", "published_at", *SENT_IN),
+    translated=("text",),
+    others=("pictures",),
+    belongs_to="picket",
+    known_by=("submitted_at", "text"),
 )
 LETTER = Kind(
     Letter,
@@ -149,6 +191,7 @@ LETTER = Kind(
     refers=("strike", "activist"),
     translated=("title", "introduction", "subject", "outcome"),
     body="body",
+    markdown=("introduction", "outcome"),
     others=tuple(Addressee.Rule.values),
 )
 ADDRESSEE = Kind(Addressee, belongs_to="letter", known_by=("target_id",))
@@ -158,6 +201,7 @@ FUND = Kind(
     refers=("strike",),
     translated=("title",),
     body="text",
+    markdown=("text",),
     others=("account", "transaction"),
 )
 # Which account donors may pay to is two organisers' word, in the admin, and no file's.
@@ -178,7 +222,7 @@ TRANSACTION = Kind(
 )
 
 # What a campaign's folder may hold, and each folder of a strike.
-FOLDERS = ("activists", "documents", "endorsements", "funds", "letters", "messages", "strikes", "updates")
+FOLDERS = ("activists", "documents", "endorsements", "funds", "letters", "messages", "pictures", "strikes", "updates")
 FILES = ("campaign.toml", "pickets.toml", "targets.toml")
 OF_A_STRIKE = {
     "claims.toml": ("claim", CLAIM),
@@ -188,6 +232,11 @@ OF_A_STRIKE = {
     "timeline.toml": ("event", EVENT),
 }
 OF_LABOUR = "labour.toml"
+# How the file of a picture may end; beside it stands one that ends in .toml.
+PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+# What a text calls a picture that is gone.
+MISSING = "missing"
+_STEM = re.compile(r"[A-Za-z0-9_-]{1,100}")
 # While a list is put into another order, its rows wait here, out of the way of the positions that others take.
 ASIDE = 20_000
 
@@ -218,18 +267,23 @@ class Report:
         return "\n".join(rows)
 
 
-@transaction.atomic
 def load(folder: Path) -> Report:
     """
-    Write the campaign in `folder` to the database and return what changed.
+    Write the campaign in `folder` to the database, its pictures to MEDIA_ROOT, and return what changed.
 
     Raises CampaignFolderError, with every problem that was found, and then changes nothing.
     """
-    loader = _checked(folder)
-    report = loader.write()
-    if not report.changed_nothing:
-        tally()  # else the pages of new letters would not say a number before the worker counts
-        new_edition()
+    written: list[Picture] = []
+    try:
+        with transaction.atomic():
+            report = _checked(folder).write(written)
+            if not report.changed_nothing:
+                tally()  # else the pages of new letters would not say a number before the worker counts
+                new_edition()
+    except BaseException:
+        for picture in written:
+            media_files.clear(picture)
+        raise
     return report
 
 
@@ -262,6 +316,8 @@ class Loader:
         # What will be written, each row after those that it refers to.
         self.rows: list[Row] = []
         self.gone: list[tuple[Kind, models.Model]] = []
+        # Where the file of a picture is.
+        self.paths: dict[Row, Path] = {}
         # Every thing with a slug, also one whose file cannot be read: it is there, and its problem is noted.
         self.things: dict[tuple[type[models.Model], str], Row] = {}
 
@@ -290,8 +346,9 @@ class Loader:
 
     def read(self) -> None:
         """Read every file into rows, noting every problem."""
+        self._pictures()
         if (self.folder / "campaign.toml").exists() and (source := self._read("campaign.toml")):
-            self.rows.append(row_of(CAMPAIGN, source.table, Campaign.objects.first() or Campaign(pk=1)))
+            self.rows.append(self._row(CAMPAIGN, source.table, Campaign.objects.first() or Campaign(pk=1)))
         for slug in self._names("strikes"):
             self._strike(slug)
         self._pages("activists", ACTIVIST, self._activist)
@@ -300,12 +357,12 @@ class Loader:
         self._pages("endorsements", ENDORSEMENT)
         self._pages("documents", DOCUMENT)
         self._list("targets.toml", "target", TARGET, self._target)
-        self._list("pickets.toml", "picket", PICKET)
+        self._list("pickets.toml", "picket", PICKET, self._picket)
         self._pages("letters", LETTER, self._letter)
         self._pages("funds", FUND, self._fund)
 
-    def write(self) -> Report:
-        """Write what differs."""
+    def write(self, pictures: list[Picture]) -> Report:
+        """Write what differs, and add to `pictures` those whose files are written."""
         report = Report()
         for kind, instance in self.gone:
             if isinstance(instance, Charge):
@@ -317,7 +374,9 @@ class Loader:
             if row.moves:
                 row.kind.model._default_manager.filter(pk=row.instance.pk).update(position=ASIDE + number)
         for row in self.rows:
-            report.add(row.kind, row.save())
+            has_new_files = row in self.paths and self._write_picture(row, pictures)
+            done = row.save()
+            report.add(row.kind, "changed" if has_new_files and done == "unchanged" else done)
         return report
 
     # --- Files
@@ -367,7 +426,95 @@ class Loader:
                 del found[slug]
         return found
 
+    # --- Pictures: they come first, for others name them
+
+    def _pictures(self) -> None:
+        names, known = self._names("pictures"), (".toml", *PICTURES)
+        found: dict[str, list[str]] = {}
+        for name in names:
+            if name.endswith(PICTURES):
+                found.setdefault(name.rpartition(".")[0], []).append(name)
+        for name in names:
+            stem = name.rpartition(".")[0]
+            if not name.endswith(known):
+                self._bad(f"pictures/{name}", f"expects a name that ends in one of {', '.join(known)}.")
+            elif stem not in found:
+                there = ", ".join(f"{stem}{ending}" for ending in PICTURES)
+                self._bad(f"pictures/{name}", f"tells of a picture that is not there; expected is one of {there}.")
+        for stem, files in found.items():
+            if not _STEM.fullmatch(stem) or stem == MISSING:
+                self._bad(f"pictures/{files[0]}", f'expects a name of letters, digits, "-" and "_", not "{MISSING}".')
+            elif len(files) > 1:
+                self._bad(f"pictures/{files[1]}", f"has the same name as {files[0]}: each picture has its own.")
+            elif f"{stem}.toml" not in names:
+                self._bad(f"pictures/{files[0]}", f"lacks {stem}.toml beside it, which says in alt what is to be seen.")
+            else:
+                self._picture(stem, f"pictures/{files[0]}")
+
+    def _picture(self, stem: str, name: str) -> None:
+        row = Row(PICTURE, Picture())
+        drawn = self._drawn(name)
+        if drawn:
+            row.instance = Picture.objects.filter(sha256=drawn.sha256).first() or Picture(
+                sha256=drawn.sha256, width=drawn.large.width, height=drawn.large.height
+            )
+        if drawn and (source := self._read(f"pictures/{stem}.toml")):
+            row = self._row(PICTURE, source.table, row.instance)
+        if drawn and (other := next((other for other in self.paths if other.instance.sha256 == drawn.sha256), None)):
+            self._bad(name, f"is the same picture as pictures/{self.paths[other].name}.")
+        self.rows.append(row)
+        self.paths[row] = self.folder / name
+        self.things[Picture, stem] = row
+
+    def _drawn(self, name: str) -> picturing.Drawn | None:
+        try:
+            with (self.folder / name).open("rb") as file:
+                return picturing.drawn_once(file)
+        except OSError as error:
+            self._bad(name, f"cannot be read: {error.strerror}.")
+        except ValidationError as error:
+            self._bad(name, " ".join(error.messages))
+        return None
+
+    def _write_picture(self, row: Row, pictures: list[Picture]) -> bool:
+        """Write a picture's files, unless they are there; return whether they had to be."""
+        picture = row.instance
+        if all(media_files.path(version.name).is_file() for version in picture.versions):
+            return False
+        name = f"pictures/{self.paths[row].name}"
+        drawn = self._drawn(name)
+        if drawn is None or drawn.sha256 != picture.sha256:
+            raise CampaignFolderError(self.problems or [Problem(name, 0, "", "was changed meanwhile. Load again.")])
+        pictures.append(picture)
+        picturing.put(drawn, picture)
+        return True
+
     # --- Things
+
+    def _row(
+        self, kind: Kind, table: Table, instance: Any, translations: dict[str, Table] | None = None, **given: object
+    ) -> Row:
+        """Make the row that `table` tells of, and call the pictures in its texts by names that they have everywhere."""
+        row = row_of(kind, table, instance, translations, **given)
+        for text in row.texts:
+            for name in kind.markdown:
+                setattr(text.instance, name, markdown.rename_pictures(getattr(text.instance, name), self._slug_of))
+                text.before[name] = markdown.rename_pictures(text.before[name], self._slug_of)
+                if isinstance(written := text.table.data.get(name), str):
+                    for called in self._unknown_pictures(written):
+                        text.table.report(f'there is no picture "{called}".', name, at=f"picture:{called}")
+        return row
+
+    def _slug_of(self, name: str) -> str:
+        """Return the name that a picture has everywhere; an unknown one as it is."""
+        row = self.things.get((Picture, name))
+        known = row.instance if row else Picture.objects.by_name([name]).get(name)
+        return known.slug if known else name
+
+    def _unknown_pictures(self, text: str) -> list[str]:
+        names = markdown.names_of_pictures(text)
+        known = {MISSING, *(stem for model, stem in self.things if model is Picture), *Picture.objects.by_name(names)}
+        return [name for name in names if name not in known]
 
     def _strike(self, slug: str) -> None:
         folder = f"strikes/{slug}"
@@ -392,7 +539,7 @@ class Loader:
 
     def _labour(self, strike: Row, table: Table) -> None:
         stored = None if strike.is_new else Labour.objects.filter(strike=strike.instance).first()
-        labour = row_of(LABOUR, table, stored or Labour())
+        labour = self._row(LABOUR, table, stored or Labour())
         labour.refers["strike"] = strike
         self.rows.append(labour)
         self._children(SHARE, table, "share", labour)
@@ -412,7 +559,7 @@ class Loader:
         tables = {language: source.name_body(kind.body) for language, source in languages.items() if source}
         instance = self._stored(kind, slug)
         if english := tables.pop(ENGLISH, None):
-            row = row_of(kind, english, instance, tables)
+            row = self._row(kind, english, instance, tables)
             self._refer_all(row, english)
             self.rows.append(row)
         else:
@@ -430,7 +577,7 @@ class Loader:
             slug = table.data["slug"].strip() if isinstance(table.data.get("slug"), str) else ""
             if slug in lines:
                 table.report(f'"{slug}" is taken already, in line {lines[slug]}.', "slug")
-            row = row_of(kind, table, self._stored(kind, slug))
+            row = self._row(kind, table, self._stored(kind, slug))
             self._refer_all(row, table)
             self.rows.append(row)
             if slug:
@@ -474,6 +621,10 @@ class Loader:
             slugs = table.texts("activists").items()
             found = [self._refer(table, Activist, slug, "activists", index) for index, slug in slugs]
             update.many["activists"] = [row for row in found if row]
+        self._children(COMMENT, table, "comment", update)
+
+    def _picket(self, picket: Row, table: Table) -> None:
+        self._children(REPORT, table, "report", picket)
 
     def _target(self, target: Row, table: Table) -> None:
         email = target.instance.email.lower()
@@ -594,16 +745,20 @@ class Loader:
         stored = self._kept(kind, parent)
         lines: dict[tuple[Any, ...], int] = {}
         for number, inner in enumerate(tables, 1):
-            identity = tuple(_plain(inner.data.get(name)) for name in kind.known_by)
+            identity = tuple(_settled(inner.data.get(name)) for name in kind.known_by)
             if identity in lines:
                 inner.report(f"has the same {' and '.join(kind.known_by)} as the one in line {lines[identity]}.")
             lines.setdefault(identity, inner.line())
             given: dict[str, Any] = {"position": number} if hasattr(kind.model, "position") else {}
-            row = row_of(kind, inner, stored.pop(identity, None) or kind.model(), **given)
+            row = self._row(kind, inner, stored.pop(identity, None) or kind.model(), **given)
             row.refers[kind.belongs_to] = parent
             self.rows.append(row)
             if kind is CHARGE:
                 self._children(STEP, inner, "step", row)
+            if kind is REPORT and "pictures" in inner.data:
+                names = inner.texts("pictures").items()
+                found = [self._refer(inner, Picture, name, "pictures", index) for index, name in names]
+                row.many["pictures"] = [picture for picture in found if picture]
         self._drop(kind, stored)
 
     def _child(self, kind: Kind, parent: Row, stored: models.Model | None) -> Row:
@@ -621,7 +776,9 @@ class Loader:
         return {tuple(_known(row, name) for name in kind.known_by): row for row in rows}
 
     def _drop(self, kind: Kind, rows: dict[tuple[Any, ...], models.Model]) -> None:
-        self.gone += [(kind, row) for row in rows.values()]
+        """Let these go, but for what visitors sent in: most of it stands in no folder."""
+        rows_of_ours = (row for row in rows.values() if not (isinstance(row, Submitted) and row.submitted_at))
+        self.gone += [(kind, row) for row in rows_of_ours]
 
     # --- References
 
@@ -641,23 +798,31 @@ class Loader:
         """Return the thing with this slug, from the folder or the database; note when there is none."""
         if row := self.things.get((model, slug)):
             return row
-        if instance := model._default_manager.filter(slug=slug).first():
+        rows = model._default_manager
+        instance = rows.by_name([slug]).get(slug) if model is Picture else rows.filter(slug=slug).first()
+        if instance:
             return self.things.setdefault((model, slug), Row(Kind(model), instance))
         near = did_you_mean(slug, [other for kind, other in self.things if kind is model])
         table.report(f'there is no {model._meta.verbose_name} "{slug}"{near}', *way)
         return None
 
 
-def _plain(value: Any) -> Any:
-    """Return a value that can be compared with the database's."""
-    return value.strip() if isinstance(value, str) else str(value) if isinstance(value, list | dict) else value
+def _settled(value: Any) -> Any:
+    """Return a value of a file, or of the database, as both can be compared."""
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n").strip() or None
+    if isinstance(value, datetime):
+        return value if timezone.is_aware(value) else timezone.make_aware(value)
+    return str(value) if isinstance(value, list | dict) else value
 
 
 def _known(instance: Any, name: str) -> Any:
-    """Return a column, or an English text, of a row of a list."""
+    """Return a column of a row of a list, or its text in English or else in the language that it has."""
     if isinstance(instance, TranslatableModel) and name in instance._parler_meta.get_translated_fields():
-        return instance.safe_translation_getter(name, language_code=ENGLISH)
-    return getattr(instance, name)
+        texts = {text.language_code: text for text in instance._parler_meta.root_model.objects.filter(master=instance)}
+        code = next((code for code in (ENGLISH, *OTHER_LANGUAGES) if code in texts), min(texts, default=""))
+        return _settled(getattr(texts.get(code), name, None))
+    return _settled(getattr(instance, name))
 
 
 def _key(gift: Transaction) -> tuple[Any, ...]:

@@ -1,6 +1,8 @@
 """Pictures that readers see."""
 
-from typing import NamedTuple
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import models
@@ -13,6 +15,10 @@ from campaign.models.published import PublishedQuerySet, published_at
 from privacy.registry import ALL
 
 SMALL, LARGE = 480, 1200
+# What a picture is called in texts: its number here, or the beginning of its hash, which it has everywhere.
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+_SLUG_LENGTH = 20
+_SLUG = re.compile(rf"[0-9a-f]{{{_SLUG_LENGTH}}}")
 
 
 class Version(NamedTuple):
@@ -25,6 +31,17 @@ class Version(NamedTuple):
     @property
     def url(self) -> str:
         return settings.MEDIA_URL + self.name
+
+
+class PictureQuerySet(PublishedQuerySet):
+    def by_name(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return those that texts call by one of these names, by that name."""
+        names = set(names)
+        wanted = Q(pk__in=[name for name in names if _NUMBER.fullmatch(name)])
+        for slug in filter(_SLUG.fullmatch, names):
+            wanted |= Q(sha256__gte=slug, sha256__lt=f"{slug}g")
+        rows = list(self.filter(wanted)) if names else []
+        return {name: row for row in rows for name in {str(row.pk), row.slug} & names}
 
 
 class Picture(TranslatableModel):
@@ -60,7 +77,7 @@ class Picture(TranslatableModel):
     )
     uploaded_at = models.DateTimeField(_("uploaded"), default=timezone.now, editable=False)
 
-    objects = PublishedQuerySet.as_manager()
+    objects = PictureQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("picture")
@@ -75,6 +92,11 @@ class Picture(TranslatableModel):
 
     def __str__(self) -> str:
         return f"{self.pk}: {self.safe_translation_getter('alt', any_language=True)}"
+
+    @property
+    def slug(self) -> str:
+        """What it is called in the folder of a campaign, and in texts that come from there."""
+        return self.sha256[:_SLUG_LENGTH]
 
     @property
     def is_published(self) -> bool:

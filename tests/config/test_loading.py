@@ -1,19 +1,37 @@
 import os
+import re
 from datetime import UTC, date, datetime, time
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import connection
+from PIL import Image
 
-from campaign import editions
-from campaign.models import Activist, Campaign, Charge, ChargeUpdate, Demand, Strike, TimelineEvent, Update
+from campaign import editions, picturing
+from campaign.models import (
+    Activist,
+    Campaign,
+    Charge,
+    ChargeUpdate,
+    Comment,
+    Demand,
+    Picture,
+    Strike,
+    TimelineEvent,
+    Update,
+)
 from config.folder import CampaignFolderError
 from config.loading import load
 from donations.models import BankAccount, Fund, Transaction
 from donations.posting import reverse
 from privacy.registry import OURS
 from protests.models import Addressee, Letter, LetterText, Picket, Signature, Target, TargetCountry
+from tests.donations.test_filing import photo
+from tests.donations.test_filing import picture as drawing
 from tests.factories import (
     ActivistFactory,
     LetterFactory,
@@ -27,6 +45,13 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def media(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "media"
+    return settings.MEDIA_ROOT
+
 
 FILES = {
     "campaign.toml": """\
@@ -257,9 +282,11 @@ class Folder:
     def problems(self):
         """The problems that loading names; and nothing may have changed."""
         before = dump()
+        pictures = sorted(Path(settings.MEDIA_ROOT).glob("*"))
         with pytest.raises(CampaignFolderError) as caught:
             self.load()
         assert dump() == before
+        assert sorted(Path(settings.MEDIA_ROOT).glob("*")) == pictures
         return [str(problem) for problem in caught.value.problems]
 
 
@@ -976,3 +1003,157 @@ def test_a_letter_in_the_database_only_is_not_asked_for(folder):
     LetterFactory(slug="other")
     assert folder.load().counts["letters"] == {"created": 1}
     assert Target.objects.count() == 2
+
+
+# --- Pictures
+
+
+@pytest.fixture
+def album(folder, media):
+    """The folder with a picture, which a text and a person's page show."""
+    folder.write("pictures/square.png", drawing(size=(1500, 900)))
+    folder.write("pictures/square.toml", 'alt = "The square"\ncredit = "Nora"\n\n[de]\nalt = "Der Platz"\n')
+    folder.edit("updates/first.md", "No bread.", 'No bread.\n\n![the square](picture:square "At noon")')
+    folder.edit("activists/rosa.md", 'role = "baker"', 'role = "baker"\nportrait = "square"')
+    return folder
+
+
+def stored(media):
+    return sorted(path.name for path in media.iterdir()) if media.exists() else []
+
+
+def test_a_picture_of_the_folder_is_drawn_anew_and_named_by_its_hash(album, media):
+    album.load()
+    picture = Picture.objects.get()
+    assert stored(media) == sorted(version.name for version in picture.versions)
+    assert (picture.width, picture.height, picture.uploaded_by) == (1200, 720, None)
+    assert dict(picture.translations.values_list("language_code", "alt")) == {"en": "The square", "de": "Der Platz"}
+    assert f'![the square](picture:{picture.slug} "At noon")' in Update.objects.get(slug="first").body
+    assert Activist.objects.get(slug="rosa").portrait == picture
+    assert album.load().changed_nothing
+
+
+def test_what_a_camera_writes_into_a_picture_is_not_kept_and_what_we_drew_stays_as_it_is(album, media):
+    album.write("pictures/photo.jpg", photo())
+    album.write("pictures/photo.toml", 'alt = "A photo"')
+    row = picturing.take(BytesIO(drawing(size=(50, 40))), alt="Ours", by=OrganiserFactory())
+    ours = (media / row.versions[-1].name).read_bytes()
+    album.write("pictures/ours.jpg", ours)
+    album.write("pictures/ours.toml", 'alt = "Ours"')
+    album.load()
+    assert Picture.objects.count() == 3
+    assert (media / row.versions[-1].name).read_bytes() == ours
+    for name in stored(media):
+        with Image.open(media / name) as opened:
+            assert not opened.getexif()
+        assert b"Exif" not in (media / name).read_bytes()
+
+
+def test_files_that_are_gone_from_the_disk_are_put_there_again(album, media):
+    album.load()
+    names = stored(media)
+    (media / names[0]).unlink()
+    assert album.load().total("changed") == 1
+    assert stored(media) == names
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place", "says"),
+    [
+        ("pictures/square.png", b"no picture", "pictures/square.png", "no picture that we can read"),
+        ("pictures/square.png", b"", "pictures/square.png", "empty"),
+        ("pictures/square.png", drawing()[:200], "pictures/square.png", "no picture that we can read"),
+        ("pictures/square.jpg", drawing(), "pictures/square.png", "has the same name as square.jpg"),
+        ("pictures/lost.jpg", drawing(), "pictures/lost.jpg", "lacks lost.toml beside it"),
+        ("pictures/lost.toml", b'alt = "x"', "pictures/lost.toml", "tells of a picture that is not there"),
+        ("pictures/lost.gif", b"GIF89a", "pictures/lost.gif", "expects a name that ends in one of .toml, .jpg"),
+        ("pictures/missing.jpg", drawing(), "pictures/missing.jpg", "expects a name of letters, digits"),
+        ("pictures/a b.jpg", drawing(), "pictures/a b.jpg", "expects a name of letters, digits"),
+        ("pictures/square.toml", b'credit = "Nora"', "pictures/square.toml:1", "alt is missing"),
+        ("pictures/square.toml", b'alt = ""', "pictures/square.toml:1: alt", "cannot be blank"),
+        ("pictures/square.toml", b'alt = "x"\nalt_de = "y"', "pictures/square.toml:2: alt_de", "not known here"),
+    ],
+)
+def test_a_picture_that_cannot_be_taken_is_named(album, name, content, place, says):
+    album.write(name, content)
+    [problem] = album.problems()
+    assert str(problem).startswith(place)
+    assert says in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "place"),
+    [
+        (
+            "updates/first.md",
+            "picture:square",
+            "picture:sqare",
+            'updates/first.md:10: body: there is no picture "sqare"',
+        ),
+        ("updates/first.md", "picture:square", "picture:7", 'updates/first.md:10: body: there is no picture "7"'),
+        ("activists/rosa.md", '"square"', '"sqare"', 'activists/rosa.md:4: portrait: there is no picture "sqare"; did'),
+        ("activists/rosa.md", '"square"', "7", "activists/rosa.md:4: portrait: expects the slug of a portrait"),
+    ],
+)
+def test_a_name_of_no_picture_is_told_with_its_line(album, name, old, new, place):
+    album.edit(name, old, new)
+    [problem] = album.problems()
+    assert str(problem).startswith(place)
+
+
+def test_a_picture_that_stands_there_twice_is_told(album, media):
+    album.write("pictures/twice.png", drawing(size=(1500, 900)))
+    album.write("pictures/twice.toml", 'alt = "Again"')
+    [problem] = album.problems()
+    assert str(problem) == "pictures/twice.png: is the same picture as pictures/square.png."
+    assert stored(media) == []
+
+
+def test_when_writing_fails_in_the_middle_no_file_of_a_picture_stays(album, media):
+    def fail_at_a_fund(execute, sql, *rest):
+        if re.match('INSERT INTO "donations_fund"', sql):
+            raise OSError("disk full")
+        return execute(sql, *rest)
+
+    before = dump()
+    with connection.execute_wrapper(fail_at_a_fund), pytest.raises(CommandError, match="Nothing was changed: disk"):
+        call_command("load_campaign", album.path)
+    assert dump() == before
+    assert stored(media) == []
+
+
+# --- What visitors sent in, and texts in another language alone
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ("submitted_at = 2011-05-04T10:00:00Z", "What a visitor sent in has submitted_at and consent_version"),
+        (
+            'submitted_at = 2011-05-04T10:00:00Z\nconsent_version = "1"\npublished_at = 2011-05-05',
+            "is published with approved_at",
+        ),
+    ],
+)
+def test_half_a_word_of_what_a_visitor_sent_in_is_told(folder, fields, says):
+    folder.edit("updates/first.md", "+++\n\n", f'\n[[comment]]\ntext = "Yes"\n{fields}\n+++\n\n')
+    [problem] = folder.problems()
+    assert says in str(problem)
+
+
+def test_comments_of_the_folder_are_known_by_their_words(folder):
+    folder.edit("updates/first.md", "+++\n\n", '\n[[comment]]\ntext = "Yes"\nperson = "Nora"\n+++\n\n')
+    folder.load()
+    assert Comment.objects.get().person == "Nora"
+    assert folder.load().changed_nothing
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [('"fr"', "expects the language of a thing that has no English text"), ('"de"', "others as well")],
+)
+def test_the_language_of_the_only_text_is_one_of_the_site_and_not_there_twice(folder, value, says):
+    folder.edit("strikes/bakers/story.md", "+++\n", f"+++\nlanguage = {value}\n")
+    [problem] = folder.problems()
+    assert "strikes/bakers/story.md:2: language" in str(problem)
+    assert says in str(problem)

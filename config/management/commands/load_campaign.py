@@ -23,6 +23,8 @@ class Command(BaseCommand):
             report = load(folder)
         except CampaignFolderError as error:
             raise CommandError(f"Nothing was changed. To put right in {folder}:\n{error}") from error
+        except OSError as error:
+            raise CommandError(f"Nothing was changed: {error}") from error
         self.stdout.write(str(report))
         if report.changed_nothing:
             self.stdout.write("Nothing had to be changed: the database says what the folder says.")
