@@ -1,9 +1,9 @@
 """
 `make bench`: start PostgreSQL, a broker and a mail server, measure on them, and leave nothing behind.
 
-What a page weighs is measured first, then what is served, what is sent, and banks' statements. `python -m bench serving --quick` and
-`python -m bench letters --quick --only ours1,a` are for trying things out: one short run of one of them, or of the rows
-that are named.
+What a page weighs is measured first, then what is served, what is sent, and banks' statements.
+`python -m bench serving --quick` and `python -m bench letters --quick --only ours1,a` are for trying things out: one
+short run of one of them, or of the rows that are named.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what is loaded, served, sent and imported.")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure pages, letters and statements.")
     parser.add_argument("what", nargs="*", help=f"of {', '.join(MEASURES)}; none: all")
     parser.add_argument("--only", default="", help="these rows of the letters alone, such as ours1,a")
     parser.add_argument("--sizes", default="", help="signatures in the table, such as 100,100000")

@@ -147,7 +147,11 @@ def table(result: dict[str, Any]) -> str:
         )  # fmt: skip
         cells = "".join(f"{size / 1024:>{width}.1f}" for size, width in numbers)
         lines.append(f"{row['path'][:39]:<40}{cells}{row['requests']:>10}")
-    lines += ["", "at once: the page and its stylesheet; all: with scripts and pictures, but not those that load lazily.", ""]
+    lines += [
+        "",
+        "at once: the page and its stylesheet; all: with scripts and pictures, but no lazy ones.",
+        "",
+    ]
     for encoding in ("br", "gzip"):
         over = [row["path"] for row in result["rows"] if row[encoding]["first_view"] > result["aim"]]
         lines.append(

@@ -290,12 +290,15 @@ def _packed(page: Page, accepted: str) -> Answer:
     """Return the page in the best encoding that the reader takes; plain while another thread packs."""
     if not _may_be_packed(page.answer):
         return page.answer
-    taken = {name.strip().lower() for name, _, weight in (one.partition(";") for one in accepted.split(","))
-             if not re.fullmatch(r"\s*q=0(\.0*)?\s*", weight)}
+    taken = {
+        name.strip().lower()
+        for name, _, weight in (one.partition(";") for one in accepted.split(","))
+        if not re.fullmatch(r"\s*q=0(\.0*)?\s*", weight)
+    }
     encoding = next((name for name in PACKERS if name in taken), None)
     if encoding is None:
         return page.answer
-    key = f"{encoding} {page.etag}"  # a page that is made anew is mostly the same
+    key = f"{encoding}-{page.etag[3:-1]}"  # a page that is made anew is mostly the same
     body: bytes | None = caches["pages"].get(key)
     if body is None:
         if not _packing.acquire(blocking=False):

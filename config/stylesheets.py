@@ -20,6 +20,6 @@ def minified(css: str) -> str:
 class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     def _save(self, name: str, content: Any) -> str:
         if name.startswith("css/") and name.endswith(".css"):
-            content = ContentFile(minified(content.read().decode()).encode())
+            content = ContentFile(minified(b"".join(content.chunks()).decode()).encode())
         saved: str = super()._save(name, content)
         return saved

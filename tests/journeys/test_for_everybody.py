@@ -46,6 +46,12 @@ def violations(page, *without):
     ]
 
 
+# Feeds, and files for a calendar, a spreadsheet or a printer, are no pages.
+NO_FILES = """links => links
+    .map(link => link.pathname)
+    .filter(path => !/\\.\\w+$|[/](feed|pdf)[/]$|^[/]admin/.test(path))"""
+
+
 def public_pages(page, prefix):
     """Open one page of every kind that links lead to from the first one; yield the name of its address."""
     ahead, seen = [f"{prefix}/"], set()
@@ -58,10 +64,7 @@ def public_pages(page, prefix):
         seen.add(name)
         assert page.goto(path).status == 200
         yield name
-        # Not what is no page: feeds, and files for a calendar, a spreadsheet, a printer.
-        ahead += page.locator("main a[href^='/'], header a[href^='/'], footer a:not([hreflang])[href^='/']").evaluate_all(
-            "links => links.map(link => link.pathname).filter(path => !/\\.\\w+$|[/](feed|pdf)[/]$|^[/]admin/.test(path))"
-        )
+        ahead += page.locator("a:not([hreflang])[href^='/']").evaluate_all(NO_FILES)
 
 
 @pytest.mark.parametrize(
