@@ -1,9 +1,9 @@
 """
 `make bench`: start PostgreSQL, a broker and a mail server, measure on them, and leave nothing behind.
 
-What is served is measured first, then what is sent, then banks' statements. `python -m bench serving --quick` and
-`python -m bench letters --quick --only ours1,a` are for trying things out: one short run of one of them, or of the rows
-that are named.
+What a page weighs is measured first, then what is served, what is sent, and banks' statements.
+`python -m bench serving --quick` and `python -m bench letters --quick --only ours1,a` are for trying things out: one
+short run of one of them, or of the rows that are named.
 """
 
 import argparse
@@ -65,8 +65,8 @@ def main() -> int:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure what is served, sent and imported.")
-    parser.add_argument("what", nargs="*", help="of serving, letters, statements; none: all")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure pages, letters and statements.")
+    parser.add_argument("what", nargs="*", help=f"of {', '.join(MEASURES)}; none: all")
     parser.add_argument("--only", default="", help="these rows of the letters alone, such as ours1,a")
     parser.add_argument("--sizes", default="", help="signatures in the table, such as 100,100000")
     parser.add_argument("--quick", action="store_true", help="one short run")
@@ -100,15 +100,25 @@ def measured(options: argparse.Namespace, env: dict[str, str], folder: Path) -> 
     return 0
 
 
+def weights(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
+    """Return the command that weighs the pages, and its settings."""
+    return ["-m", "bench.weights"], in_production()
+
+
 def serving(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
-    """Return the command that measures what is served, and its settings: those of production, behind a proxy."""
+    """Return the command that measures what is served, and its settings."""
     arguments = [
         *("-m", "bench.serving"),
         f"--rounds={options.rounds or (1 if options.quick else 3)}",
         f"--seconds={0.5 if options.quick else 3}",
         *(["--sizes", *options.sizes.split(",")] if options.sizes else []),
     ]
-    return arguments, {
+    return arguments, in_production()
+
+
+def in_production() -> dict[str, str]:
+    """Return the settings of production, behind a proxy."""
+    return {
         "BASE_URL": "https://solidarity.example.org",
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "PRIVACY_KEYS": Fernet.generate_key().decode(),
@@ -136,6 +146,7 @@ def statements(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
 
 
 MEASURES: dict[str, Callable[[argparse.Namespace], tuple[list[str], dict[str, str]]]] = {
+    "weights": weights,
     "serving": serving,
     "letters": letters,
     "statements": statements,

@@ -5,16 +5,20 @@ A page is made from its address alone: its path, and the parameters that its vie
 cookies, languages, forwarding headers and other parameters are not handed on. So no reader decides what others see,
 and there are no more pages to keep than the site has.
 
+It is packed (brotli, gzip) here and not only in the proxy, because what is kept can be packed well: once for each text.
+That tells nothing of a secret (BREACH): in such a page stand neither secrets nor what a reader sent.
+
 While a page is made anew, one thread does it, and the others show the one before. Not one of an earlier edition: there
 may stand in it what an organiser has taken back.
 """
 
+import gzip
 import re
 import sys
 import threading
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import sha256
 from io import BytesIO
@@ -22,6 +26,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+import brotli
 from django.conf import settings
 from django.core.cache import caches
 from django.db import Error as DatabaseError
@@ -42,6 +47,10 @@ EDITION_SECONDS = 1
 # A page that is not kept takes a thread for as long as it is made: some are left for those who read the others.
 NOT_KEPT_AT_ONCE = 2
 MOST_PARAMETERS = 20
+# The best first.
+PACKERS: dict[str, Callable[[bytes], bytes]] = {"br": brotli.compress, "gzip": gzip.compress}
+PACKABLE = ("text/", "application/atom+xml", "application/json")
+_packing = threading.Lock()
 BUSY = b"Too many people search at this moment. Please try again in a few seconds.\n"
 
 
@@ -145,7 +154,8 @@ class PageCache:
             etag = f'W/"{urlsafe_b64encode(sha256(answer.body).digest()[:15]).decode()}"'
             # It depends on nothing that a reader sends, whatever Django says of the language.
             headers = [(name, value) for name, value in answer.headers if name.lower() != "vary"]
-            answer = answer._replace(headers=[*headers, ("ETag", etag)])
+            headers += [("ETag", etag), *([("Vary", "Accept-Encoding")] if _may_be_packed(answer) else [])]
+            answer = answer._replace(headers=headers)
             page = Page(answer, etag, time.monotonic(), edition)
             caches["pages"].set(key, page)
             return page
@@ -268,9 +278,40 @@ def _pass_on(answer: Answer, environ: WSGIEnvironment, start_response: StartResp
 def _send(page: Page, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     known = environ.get("HTTP_IF_NONE_MATCH")
     if known and (known.strip() == "*" or page.etag in {f"W/{tag.removeprefix('W/')}" for tag in parse_etags(known)}):
-        names = {"cache-control", "content-language", "etag"}
+        names = {"cache-control", "content-language", "etag", "vary"}
         start_response(
             "304 Not Modified", [(name, value) for name, value in page.answer.headers if name.lower() in names]
         )
         return []
-    return _pass_on(page.answer, environ, start_response)
+    return _pass_on(_packed(page, environ.get("HTTP_ACCEPT_ENCODING", "")), environ, start_response)
+
+
+def _packed(page: Page, accepted: str) -> Answer:
+    """Return the page in the best encoding that the reader takes; plain while another thread packs."""
+    if not _may_be_packed(page.answer):
+        return page.answer
+    taken = {
+        name.strip().lower()
+        for name, _, weight in (one.partition(";") for one in accepted.split(","))
+        if not re.fullmatch(r"\s*q=0(\.0*)?\s*", weight)
+    }
+    encoding = next((name for name in PACKERS if name in taken), None)
+    if encoding is None:
+        return page.answer
+    key = f"{encoding}-{page.etag[3:-1]}"  # a page that is made anew is mostly the same
+    body: bytes | None = caches["pages"].get(key)
+    if body is None:
+        if not _packing.acquire(blocking=False):
+            return page.answer
+        try:
+            body = PACKERS[encoding](page.answer.body)
+            caches["pages"].set(key, body)
+        finally:
+            _packing.release()
+    headers = [(name, value) for name, value in page.answer.headers if name.lower() != "content-length"]
+    headers += [("Content-Encoding", encoding), ("Content-Length", str(len(body)))]
+    return page.answer._replace(headers=headers, body=body)
+
+
+def _may_be_packed(answer: Answer) -> bool:
+    return any(name.lower() == "content-type" and value.startswith(PACKABLE) for name, value in answer.headers)

@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from io import BytesIO
 
+import brotli
 import pytest
 from django.core.cache import caches
 from django.core.signals import request_finished, request_started
@@ -115,6 +116,50 @@ PUBLIC = [
 ]
 
 
+class TestPacking:
+    def test_a_page_comes_in_the_best_encoding_that_the_reader_takes(self, site):
+        plain = site.get("/")
+        for accepted, encoding, unpack in (
+            ("gzip, deflate, br, zstd", "br", brotli.decompress),
+            ("gzip", "gzip", gzip.decompress),
+            ("br;q=0, GZIP;q=0.5", "gzip", gzip.decompress),
+        ):
+            reply = site.get("/", HTTP_ACCEPT_ENCODING=accepted)
+            assert reply.headers["Content-Encoding"] == encoding
+            assert unpack(reply.body) == plain.body
+            assert reply.headers["Content-Length"] == str(len(reply.body))
+            assert reply.headers["ETag"] == plain.headers["ETag"]
+            assert site.get("/", HTTP_ACCEPT_ENCODING=accepted).body == reply.body
+            head = site.get("/", "HEAD", HTTP_ACCEPT_ENCODING=accepted)
+            assert (head.headers, head.body) == (reply.headers, b"")
+        assert len(site.asked) == 1
+
+    @pytest.mark.parametrize("accepted", ["", "zstd", "identity", "br;q=0", "brr", "*"])
+    def test_a_reader_who_takes_no_encoding_of_ours_gets_the_page_as_it_is(self, site, accepted):
+        reply = site.get("/", HTTP_ACCEPT_ENCODING=accepted)
+        assert "Content-Encoding" not in reply.headers
+        assert reply.headers["Vary"] == "Accept-Encoding"
+        assert b"<!doctype html>" in reply.body
+
+    def test_a_page_that_has_changed_is_packed_anew(self, site):
+        UpdateFactory(title="News of the first day")
+        site.get("/updates/", HTTP_ACCEPT_ENCODING="br")
+        UpdateFactory(title="News of the second day")
+        editions.new_edition()
+        assert b"News of the second day" in brotli.decompress(site.get("/updates/", HTTP_ACCEPT_ENCODING="br").body)
+
+    def test_nobody_waits_for_the_one_who_packs(self, site):
+        with page_cache._packing:
+            reply = site.get("/", HTTP_ACCEPT_ENCODING="br")
+        assert "Content-Encoding" not in reply.headers
+        assert site.get("/", HTTP_ACCEPT_ENCODING="br").headers["Content-Encoding"] == "br"
+
+    def test_a_picture_is_not_packed(self, site):
+        reply = site.get("/card.png", HTTP_ACCEPT_ENCODING="br, gzip")
+        assert reply.status == 200
+        assert "Content-Encoding" not in reply.headers
+
+
 class TestWhatIsKept:
     @pytest.mark.parametrize("path", PUBLIC)
     def test_public_pages_of_every_language_are_made_once_for_all(self, site, letter, path):
@@ -134,7 +179,7 @@ class TestWhatIsKept:
         assert first.headers["Cache-Control"] == "public, max-age=5, stale-while-revalidate=10"
         assert first.headers["ETag"].startswith('W/"')
         assert "default-src 'none'" in first.headers["Content-Security-Policy"]
-        assert "Vary" not in first.headers
+        assert first.headers.get("Vary", "Accept-Encoding") == "Accept-Encoding"
         assert "Set-Cookie" not in first.headers
 
     @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ WORDS = "I am an oil worker & a reader.\n\n50 % of #1? = yes + \"no\" <b>'ü'</b
 
 
 def text_of(response):
-    return html.unescape(response.content.decode())
+    return html.unescape(response.content.decode().replace("<br>", "\n"))
 
 
 def parsed(link):

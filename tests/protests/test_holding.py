@@ -31,7 +31,7 @@ PAGE = "/letters/free-her/"
 
 
 def text_of(response):
-    return html.unescape(response.content.decode())
+    return html.unescape(response.content.decode().replace("<br>", "\n"))
 
 
 def later(**kwargs):

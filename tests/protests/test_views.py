@@ -32,7 +32,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def text_of(response):
-    return html.unescape(response.content.decode())
+    return html.unescape(response.content.decode().replace("<br>", "\n"))
 
 
 def parsed(delivery):
