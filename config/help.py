@@ -78,7 +78,7 @@ HELP: dict[str, Help] = {
     "campaign.update": Help(
         _("News. An update that is published stands on the home page and in the feed at once."),
         _(
-            "A title and a text are enough. Save, look at the preview with “View on site”, then fill in “published”. "
+            "A title and a text are enough. Save, look at the preview with “View on site”, then publish it. "
             "Afterwards it can be mailed to its subscribers."
         ),
     ),
@@ -107,7 +107,7 @@ HELP: dict[str, Help] = {
         _("The letters that supporters sign. One that is published and not closed can be signed at once."),
         _(
             "Write the letter, choose who gets it, save, and look at the preview for two or three countries before you "
-            "fill in “published”. Later changes do not touch what others have signed already."
+            "publish it. Later changes do not touch what others have signed already."
         ),
     ),
     "protests.target": Help(

@@ -155,7 +155,7 @@ class Publishes:
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, **kwargs)  # type: ignore[misc]
         if "_publish" in request.POST:  # the class is made anew for each request
-            form.clean_published_at = lambda form: timezone.now()
+            form.clean_published_at = lambda _form: timezone.now()
         return form
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -306,7 +306,7 @@ class SubmittedAdmin:
             return fieldsets
         explained = _(
             "Read it before you publish it: does it name somebody whom it could endanger, is it what it says it is? "
-            "Publish it here by a date under “Published”, or many at once from the list. What nobody decides on is "
+            "Publish it here by the button below, or many at once from the list. What nobody decides on is "
             "deleted after 90 days, and what is refused after 30."
         )
         sent = {"fields": (*self.of_sending, "refused_by"), "description": explained}
