@@ -270,7 +270,7 @@ def test_the_first_page_counts_what_waits_for_those_who_may_decide(desk, client,
     line_at(account)
     page = desk.get(reverse("admin:index")).content.decode()
     assert reverse(DESK) in page
-    assert "1 bank line waits" in page
+    assert "Bank lines that did not find their pledge" in page
     client.force_login(OrganiserFactory(is_superuser=False))
     assert reverse(DESK) not in client.get(reverse("admin:index")).content.decode()
 

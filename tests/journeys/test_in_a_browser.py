@@ -235,12 +235,16 @@ def test_axe_finds_nothing_on_the_supporters_way(visitor, scheme):
     assert found == []
 
 
+# A feed, and papers that are downloaded.
+NO_PAGES = ("/feed/", "/pdf/")
+
+
 def links_to_pages(page, site):
     """Return the paths of this site's pages that the open page links to, in its own language."""
     prefixes = ("/admin/", "/dev/", *(f"/{code}/" for code, _name in settings.LANGUAGES))
     for link in page.locator("a[href]").evaluate_all("links => links.map(link => link.href)"):
         host, path = urlsplit(link).netloc, urlsplit(link).path
-        if host == urlsplit(site).netloc and not path.startswith(prefixes) and "." not in path and "feed" not in path:
+        if host == urlsplit(site).netloc and not path.startswith(prefixes) and "." not in path and not path.endswith(NO_PAGES):
             yield path
 
 
