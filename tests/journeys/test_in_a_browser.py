@@ -244,7 +244,12 @@ def links_to_pages(page, site):
     prefixes = ("/admin/", "/dev/", *(f"/{code}/" for code, _name in settings.LANGUAGES))
     for link in page.locator("a[href]").evaluate_all("links => links.map(link => link.href)"):
         host, path = urlsplit(link).netloc, urlsplit(link).path
-        if host == urlsplit(site).netloc and not path.startswith(prefixes) and "." not in path and not path.endswith(NO_PAGES):
+        if (
+            host == urlsplit(site).netloc
+            and not path.startswith(prefixes)
+            and "." not in path
+            and not path.endswith(NO_PAGES)
+        ):
             yield path
 
 
