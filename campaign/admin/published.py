@@ -163,7 +163,7 @@ class Publishes:
         is_published = row and row.published_at and row.published_at <= timezone.now()
         shows = "published_at" in context["adminform"].form.fields and not is_published
         context = {**context, "shows_publish": shows}
-        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc,no-any-return]
+        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
 
     def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
         super().save_related(request, form, *args)  # type: ignore[misc]
