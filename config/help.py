@@ -78,13 +78,32 @@ HELP: dict[str, Help] = {
     "campaign.update": Help(
         _("News. An update that is published stands on the home page and in the feed at once."),
         _(
-            "A title and a text are enough. Save, look at the preview with “View on site”, then fill in “published”. "
+            "A title and a text are enough. Save, look at the preview with “View on site”, then publish it. "
             "Afterwards it can be mailed to its subscribers."
         ),
     ),
     "campaign.messageofsupport": Help(
         _("What unions and others have sent to the strikers."),
         _("One message, as it was sent. Shorten it where you must, and change no words."),
+    ),
+    "campaign.endorsement": Help(
+        _("Unions and branches that have resolved to stand with the strikers. What visitors send in waits here first."),
+        _("Ask the organisation back before you publish it: it speaks for more people than the one who wrote."),
+    ),
+    "campaign.comment": Help(
+        _("What readers wrote below updates that take comments. Nobody sees one before you have published it."),
+        _("One comment, as it was sent. Publish or refuse it; its words cannot be changed."),
+    ),
+    "campaign.picture": Help(
+        _("Pictures to show in updates and with people. The number of each is what you write into a text."),
+        _(
+            "Say in one sentence what is to be seen, for those who cannot see it. Look whom the picture could harm "
+            "before you publish it."
+        ),
+    ),
+    "campaign.labour": Help(
+        _("For a strike: what one worker brings in during a month, and who gets how much of it, drawn as one bar."),
+        _("Type the whole and the shares in whole units of the currency; what they leave over is worked out."),
     ),
     "campaign.document": Help(
         _("Texts to take along: an appeal, a motion for a branch, a leaflet, an analysis."),
@@ -107,7 +126,7 @@ HELP: dict[str, Help] = {
         _("The letters that supporters sign. One that is published and not closed can be signed at once."),
         _(
             "Write the letter, choose who gets it, save, and look at the preview for two or three countries before you "
-            "fill in “published”. Later changes do not touch what others have signed already."
+            "publish it. Later changes do not touch what others have signed already."
         ),
     ),
     "protests.target": Help(
@@ -160,6 +179,10 @@ HELP: dict[str, Help] = {
     "protests.picket": Help(
         _("Protests in the street, past and coming."),
         _("Where and when, and what people should bring. A time to come shows it by itself under the coming ones."),
+    ),
+    "protests.picketreport": Help(
+        _("What people tell of a picket where they were, with their pictures. It waits here until you publish it."),
+        _("Look at the words and at each face before you publish: it shows the pictures that came with it, too."),
     ),
     "donations.fund": Help(
         _("The funds for the strikers' families. Donors can pay only to an account that two organisers approved."),

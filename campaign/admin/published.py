@@ -163,7 +163,7 @@ class Publishes:
         is_published = row and row.published_at and row.published_at <= timezone.now()
         shows = "published_at" in context["adminform"].form.fields and not is_published
         context = {**context, "shows_publish": shows}
-        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc,no-any-return]
+        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
 
     def save_related(self, request: HttpRequest, form: Any, *args: Any) -> None:
         super().save_related(request, form, *args)  # type: ignore[misc]
@@ -306,7 +306,7 @@ class SubmittedAdmin:
             return fieldsets
         explained = _(
             "Read it before you publish it: does it name somebody whom it could endanger, is it what it says it is? "
-            "Publish it here by a date under “Published”, or many at once from the list. What nobody decides on is "
+            "Publish it here by the button below, or many at once from the list. What nobody decides on is "
             "deleted after 90 days, and what is refused after 30."
         )
         sent = {"fields": (*self.of_sending, "refused_by"), "description": explained}

@@ -145,7 +145,7 @@ def test_companies_and_sources_are_named_in_their_order_and_linked_where_an_addr
         published_on=date(2011, 9, 1),
     )
     page, said = html(client, "/strikes/s/"), text(client, "/strikes/s/")
-    assert "First Oil Employs them. Second Oil –" in said
+    assert "First Oil Employs them. Second Oil" in said
     assert "R. Example: No bread , News, 1 September 2011" in said
     assert '<a href="https://example.org/" rel="noreferrer">First Oil</a>' in page
 

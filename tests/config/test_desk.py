@@ -193,3 +193,36 @@ def test_every_list_and_form_says_what_it_is_and_what_to_do(client):
     assert str(HELP["protests.target"].on_list).partition(".")[0] in shown
     shown = client.get(reverse("admin:protests_target_add")).text
     assert str(HELP["protests.target"].on_form).partition(".")[0] in shown
+
+
+def steps(client, organiser):
+    return [(str(step.what), step.done) for step in read(client, organiser).context["steps"]]
+
+
+def test_an_empty_site_offers_each_organiser_only_the_first_steps_they_may_do(client):
+    names = [what for what, _done in steps(client, OrganiserFactory())]
+    assert len(names) == 8
+    assert steps(client, with_permissions("add_update")) == [("Write the first update, and publish it", False)]
+    # A fund is none of what every site needs: its treasurer is not pressed to add one.
+    assert steps(client, with_permissions("add_fund", "add_bankaccount")) == []
+    assert steps(client, with_permissions()) == []
+
+
+def test_a_step_leads_to_the_draft_there_is_and_the_list_goes_when_all_is_published(client):
+    editor = with_permissions("add_strike", "change_strike")
+    strike = StrikeFactory(published_at=timezone.now() + timedelta(days=1))
+    (step,) = read(client, editor).context["steps"]
+    assert step.url == reverse("admin:campaign_strike_change", args=[strike.pk])
+    assert client.get(step.url).status_code == 200
+
+    strike.published_at = timezone.now()
+    strike.save()
+    assert steps(client, editor) == []
+
+
+def test_what_was_saved_leads_on_to_the_next_step(client):
+    client.force_login(OrganiserFactory())
+    form = {"name": "Solidarity", "contact_email": "office@example.org"}
+    page = client.post(reverse("admin:campaign_campaign_add"), form, follow=True).text
+    assert "Tell of the strike, and publish it</a>" in page
+    assert "Next:" not in client.get(reverse("admin:campaign_strike_changelist")).text

@@ -261,10 +261,10 @@ class TestTranslator:
         strike = StrikeFactory(title="A strike", published_at=None)
         address = reverse("admin:campaign_strike_change", args=[strike.pk])
         shown = desk.get(address)
-        assert [*shown.context["adminform"].form.fields] == ["title", "place", "summary", "story"]
+        assert [*shown.context["adminform"].form.fields] == ["title", "place", "summary", "story", "outcome"]
         prefixes = [one.formset.prefix for one in shown.context["inline_admin_formsets"]]
         data = {f"{prefix}-{name}": 0 for prefix in prefixes for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
-        words = {"title": "Ein Streik", "summary": "Seit Mai.", "story": "Jeden Tag.", "place": ""}
+        words = {"title": "Ein Streik", "summary": "Seit Mai.", "story": "Jeden Tag.", "place": "", "outcome": ""}
         more = {"slug": "taken-over", "published_at_0": "2011-09-01", "published_at_1": "12:00"}
         assert desk.post(f"{address}?language=de", data | words | more).status_code == 302
         changed = Strike.objects.get()

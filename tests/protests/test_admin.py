@@ -12,6 +12,7 @@ from outbox.models import State
 from protests import signing
 from protests.models import Delivery, Digest, Letter, MailDomain, Signature, SuspensionNotice
 from tests.factories import (
+    AddresseeFactory,
     ConfirmationMailFactory,
     DeliveryFactory,
     LetterFactory,
@@ -420,3 +421,52 @@ def test_a_number_that_no_row_has_breaks_no_list(desk, one_of_each, model, name)
 def test_an_unknown_language_is_not_edited(desk, one_of_each, model):
     assert desk.get(url(model, "change", one_of_each[model].pk), {"language": "zz"}).status_code == 200
     assert desk.get(url(model, "add"), {"published_at": "x", "strike": "x", "closed_at": "x"}).status_code == 200
+
+
+def letter_form(*targets, rule, **fields):
+    rows = {f"addressees-{place}-target": target.pk for place, target in enumerate(targets)}
+    rules = {f"addressees-{place}-rule": rule for place, _target in enumerate(targets)}
+    counts = {"addressees-TOTAL_FORMS": len(targets), "addressees-INITIAL_FORMS": 0}
+    text = {"title": "Free them", "slug": "free", "subject": "Free them", "body": "{target}, free them. {name}"}
+    return {**text, "strike": StrikeFactory().pk, **counts, **rows, **rules, **fields}
+
+
+def test_a_letter_is_saved_and_published_by_one_button(desk):
+    form = letter_form(TargetFactory(), rule="everybody")
+    page = desk.post(url("letter", "add"), {**form, "_publish": "1"}, follow=True).content.decode()
+    assert "It is published." in page
+    assert Letter.objects.open().get().slug == "free"
+
+
+def test_the_button_keeps_what_was_typed_where_nobodys_letter_would_arrive(desk):
+    form = letter_form(TargetFactory(), rule="own_country")
+    page = desk.post(url("letter", "add"), {**form, "_publish": "1"}).content.decode()
+    assert "it needs an addressee for everybody" in page
+    assert "{target}, free them. {name}" in page
+    assert not Letter.objects.exists()
+
+
+def test_who_may_only_change_words_publishes_nothing_by_the_button(client, letter):
+    Letter.objects.update(published_at=None)
+    translator = OrganiserFactory(is_superuser=False)
+    translator.user_permissions.set(Permission.objects.filter(codename__in=["view_letter", "change_letter"]))
+    client.force_login(translator)
+    page = url("letter", "change", letter.pk)
+    assert "_publish" not in client.get(page).content.decode()
+    text = {"title": "Anew", "subject": "Anew", "body": "{target} {name}", "_publish": "1"}
+    assert client.post(page, text).status_code == 302
+    assert Letter.objects.get().published_at is None
+
+
+def test_a_letter_begins_with_the_targets_that_were_chosen(desk):
+    with_countries, without = AddresseeFactory(countries=["DE"]).target, TargetFactory()
+    chosen = {"action": "write_to", "_selected_action": [with_countries.pk, without.pk]}
+    response = desk.post(url("target"), chosen)
+    (formset,) = desk.get(response.url).context["inline_admin_formsets"]
+    begun = {form.initial["target"]: form.initial["rule"] for form in formset.formset.forms}
+    assert begun == {with_countries: "own_country", without: "everybody"}
+
+
+@pytest.mark.parametrize("targets", ["", "x", "1,,²", "9" * 40, "-1", "99999999"])
+def test_targets_in_an_address_that_are_none_break_no_form(desk, targets):
+    assert desk.get(url("letter", "add"), {"targets": targets}).status_code == 200
