@@ -9,14 +9,15 @@ import struct
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from threading import BoundedSemaphore, Lock
+from typing import Any, BinaryIO, NamedTuple
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from campaign import media_files
 from campaign.models.pictures import LARGE, Picture
@@ -24,8 +25,10 @@ from campaign.models.pictures import LARGE, Picture
 MAXIMUM_BYTES = 8 * 1024 * 1024
 # What a browser offers to choose from. A phone that takes HEIC turns it into JPEG by itself.
 ACCEPTED = "image/jpeg,image/png,image/webp"
-# To be held in memory: a small file can claim to hold a far larger picture. A large JPEG is read smaller at once.
+# To be held in memory: a small file can claim to hold a far larger picture. A large JPEG is read smaller at once; one
+# whose parts come one after the other is held whole all the same.
 _MAXIMUM_PIXELS = 40_000_000
+_MAXIMUM_PIXELS_READ_SMALLER = 110_000_000
 # A scroll of a picture is cut down to this height.
 _TALLEST = 2400
 _QUALITY = 80
@@ -34,6 +37,20 @@ _BARE = {0xDB, 0xC0, 0xC2, 0xC4, 0xDD, 0xDA}
 _SCAN, _JFIF, _END = 0xDA, 0xE0, b"\xff\xd9"
 _AFTER_A_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]")
 _NAME = re.compile(r"([0-9a-f]{64})-[0-9]{1,4}\.jpg")
+# A picture takes up to some hundred MB while it is drawn: each process draws one at a time, and lets one more wait.
+_drawing, _places = Lock(), BoundedSemaphore(2)
+_WAIT_SECONDS = 10
+# By what Exif says of how the camera was held.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, LookupError, struct.error)
 
 
 class NotAPicture(Exception):
@@ -53,16 +70,46 @@ def content(file: BinaryIO) -> bytes:
 
 
 def draw(sent: bytes, *, within: tuple[int, int]) -> Image.Image:
-    """Return the picture upright, no larger than `within`, with nothing but its colours. Raises NotAPicture."""
+    """
+    Return the picture upright, no larger than `within`, with nothing but its colours.
+
+    Raises NotAPicture; or ValidationError for too large a picture, and while too many others are drawn.
+    """
+    busy = ValidationError(_("Others are sending pictures at this moment. Please send yours again in a minute."))
+    if not _places.acquire(blocking=False):
+        raise busy
+    try:
+        if not _drawing.acquire(timeout=_WAIT_SECONDS):
+            raise busy
+        try:
+            return _draw(sent, within)
+        finally:
+            _drawing.release()
+    finally:
+        _places.release()
+
+
+def _held(picture: Image.Image) -> Any:
+    """Return how the camera was held, if it says so in a way that can be read: without that it is a picture, too."""
+    try:
+        return picture.getexif().get(ExifTags.Base.Orientation)
+    except (*_UNREADABLE, TypeError, AttributeError):
+        return None
+
+
+def _draw(sent: bytes, within: tuple[int, int]) -> Image.Image:
     try:
         with Image.open(BytesIO(sent), formats=["JPEG", "PNG", "WEBP"]) as opened:
+            whole = opened.width * opened.height
             opened.draft("RGB", (max(within), max(within)))
-            if opened.width * opened.height > _MAXIMUM_PIXELS:
+            held = whole if "progressive" in opened.info else opened.width * opened.height
+            if held > _MAXIMUM_PIXELS or whole > _MAXIMUM_PIXELS_READ_SMALLER:
                 raise ValidationError(_("This picture has too many pixels. Please send a smaller one."))
-            picture = opened if opened.mode in {"RGB", "L"} else opened.convert("RGBA")
+            picture = opened if opened.mode in {"RGB", "RGBA", "L"} else opened.convert("RGBA")
             picture.thumbnail((max(within), max(within)))
-            upright = ImageOps.exif_transpose(picture).convert("RGBA")
-    except (OSError, SyntaxError, ValueError, EOFError, KeyError, struct.error, Image.DecompressionBombError) as error:
+            turned = _UPRIGHT.get(_held(picture))
+            upright = (picture if turned is None else picture.transpose(turned)).convert("RGBA")
+    except (*_UNREADABLE, MemoryError, Image.DecompressionBombError) as error:
         raise NotAPicture from error
     upright.thumbnail(within)
     paper = Image.new("RGB", upright.size, "white")  # JPEG knows no transparency
@@ -135,25 +182,28 @@ def put(drawn: Drawn, picture: Picture) -> None:
 
 
 def take(file: BinaryIO, *, alt: str, credit: str = "", by: User | None) -> Picture:
-    """
-    Keep an uploaded picture; one that is there already is returned as it is.
-
-    What a visitor sends (`by` is None) nobody but organisers sees until one publishes it. Raises ValidationError, with
-    words for who sent it, and then keeps nothing.
-    """
+    """Draw and keep an uploaded picture. Raises ValidationError, with words for who sent it, and then keeps nothing."""
     if not alt.strip():
         raise ValidationError(_("Please say in one sentence what is to be seen."))
-    new = drawn(file)
+    return keep(drawn(file), alt=alt, credit=credit, by=by)
+
+
+def keep(drawn: Drawn, *, alt: str, credit: str = "", by: User | None) -> Picture:
+    """
+    Keep a picture that was drawn; one that is there already is returned as it is.
+
+    What a visitor sends (`by` is None) nobody but organisers sees until one publishes it. Raises ValidationError.
+    """
     picture = Picture(
         alt=alt.strip(), credit=credit.strip(), published_at=timezone.now() if by else None, uploaded_by=by
     )
     picture.clean_fields(exclude=("sha256", "width", "height"))
-    put(new, picture)
+    put(drawn, picture)
     try:
         with transaction.atomic():
             picture.save()
     except IntegrityError:
-        return Picture.objects.get(sha256=new.sha256)
+        return Picture.objects.get(sha256=drawn.sha256)
     return picture
 
 

@@ -59,5 +59,7 @@ def named(activists: Iterable[Activist], query: str) -> list[Activist]:
 def sent_by(messages: QuerySet[MessageOfSupport], query: str) -> list[int]:
     """Return the keys of those from an organisation whose name, in any language, holds every word of `query`."""
     words = folded(query).split()
+    if query.strip() and not words:  # as above
+        return []
     names = messages.order_by().values_list("pk", "translations__organisation")
     return list({pk for pk, name in names if all(word in folded(name or "") for word in words)})

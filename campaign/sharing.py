@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -15,8 +15,9 @@ from campaign.typesetting import short, typeset
 
 WIDTH, HEIGHT = 1200, 630
 _PROGRAM = Path(__file__).with_suffix(".typ")
-# Each takes a good part of a second of a processor: one at a time in each process.
-_drawing = Lock()
+# Each takes a good part of a second of a processor: one at a time in each process, while one more request waits. The
+# other threads are there for those who read.
+_drawing, _places = Lock(), BoundedSemaphore(2)
 _WAIT_SECONDS = 10
 
 
@@ -71,13 +72,18 @@ def drawn(card: Card) -> bytes:
     name = f"cards/{card.digest}.png"
     if (kept := media_files.path(name)).is_file():
         return kept.read_bytes()
-    if not _drawing.acquire(timeout=_WAIT_SECONDS):
+    if not _places.acquire(blocking=False):
         raise Busy
     try:
-        if kept.is_file():  # by who was before us
-            return kept.read_bytes()
-        content = typeset(_PROGRAM, card._asdict(), "png")
-        media_files.write(name, content)
+        if not _drawing.acquire(timeout=_WAIT_SECONDS):
+            raise Busy
+        try:
+            if kept.is_file():  # by who was before us
+                return kept.read_bytes()
+            content = typeset(_PROGRAM, card._asdict(), "png")
+            media_files.write(name, content)
+        finally:
+            _drawing.release()
     finally:
-        _drawing.release()
+        _places.release()
     return content

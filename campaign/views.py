@@ -165,9 +165,10 @@ def updates_of_month(request: HttpRequest, year: str, month: str) -> HttpRespons
     try:
         first = date(int(year), int(month), 1)
         rows = Update.objects.published().of_month(first)
-    except (ValueError, OverflowError) as error:  # the year 0, or the last month of 9999
+        found = rows.exists()
+    except (ValueError, OverflowError) as error:  # the year 0, the first month of the year 1, or the last of 9999
         raise Http404 from error
-    if not rows.exists():
+    if not found:
         raise Http404
     return _updates(request, rows, {"month": first})
 

@@ -1066,8 +1066,12 @@ class PicketReportAdmin(SubmittedAdmin, PublishedAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001
         super().save_related(request, form, formsets, change)
-        if form.instance.published_at:
-            witnessing.show_pictures([form.instance.pk])
+        report = form.instance
+        before = form.initial.get("published_at")
+        if before and before != report.published_at:
+            witnessing.hide_pictures([report.pk])
+        if report.published_at:
+            witnessing.show_pictures([report.pk], report.published_at)
 
     @confirmed(
         description=_("Publish now"),

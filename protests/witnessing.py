@@ -1,5 +1,6 @@
 """What people tell of a picket they were at, and the pictures they took there."""
 
+from datetime import datetime
 from typing import Any, BinaryIO
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -38,37 +39,45 @@ def of_token(token: str) -> PicketReport:
 
 def add_picture(report: PicketReport, file: BinaryIO, *, alt: str, credit: str) -> None:
     """Keep a visitor's picture, which nobody sees before its report is published. Raises ValidationError."""
+    # Before the transaction: it takes seconds, for which SQLite would let nobody else write.
+    drawn = picturing.drawn(file)
     with transaction.atomic():
         waiting = PicketReport.objects.select_for_update().waiting().filter(pk=report.pk)
         if waiting.first() is None:
             raise ValidationError(_("The organisers have already looked at your report; it takes no more pictures."))
         if report.pictures.count() >= PICTURES:
             raise ValidationError(_("A report has %(most)d pictures at most."), params={"most": PICTURES})
-        report.pictures.add(picturing.take(file, alt=alt, credit=credit, by=None))
+        report.pictures.add(picturing.keep(drawn, alt=alt, credit=credit, by=None))
 
 
 def publish(reports: QuerySet[PicketReport], by: AbstractBaseUser) -> int:
     """Let everybody read these and see their pictures from now on; return how many reports."""
     with transaction.atomic():
         pks = list(reports.filter(refused_at=None).values_list("pk", flat=True))
-        show_pictures(pks)
+        show_pictures(pks, timezone.now())
         return submitting.publish(PicketReport.objects.filter(pk__in=pks), by=by)
 
 
-def show_pictures(reports: list[int]) -> None:
-    Picture.objects.filter(picket_reports__in=reports, published_at=None).update(published_at=timezone.now())
+def show_pictures(reports: list[int], at: datetime) -> None:
+    """Let everybody see the pictures of these from then on, if nobody has said otherwise."""
+    Picture.objects.filter(picket_reports__in=reports, published_at=None).update(published_at=at)
+
+
+def hide_pictures(reports: list[int]) -> None:
+    """Show the pictures no longer that came with these and stand in no other report."""
+    others = PicketReport.objects.exclude(pk__in=reports).filter(published_at__isnull=False)
+    theirs = Picture.objects.filter(picket_reports__in=reports, uploaded_by=None)
+    shown_elsewhere = Picture.objects.filter(picket_reports__in=others)
+    Picture.objects.filter(pk__in=theirs.values("pk")).exclude(pk__in=shown_elsewhere.values("pk")).update(
+        published_at=None
+    )
 
 
 def withdraw(reports: QuerySet[PicketReport]) -> int:
     """Show these no longer, nor those of their pictures that came with them and stand in no other report."""
     with transaction.atomic():
         pks = list(reports.values_list("pk", flat=True))
-        others = PicketReport.objects.exclude(pk__in=pks).filter(published_at__isnull=False)
-        theirs = Picture.objects.filter(picket_reports__in=pks, uploaded_by=None)
-        shown_elsewhere = Picture.objects.filter(picket_reports__in=others)
-        Picture.objects.filter(pk__in=theirs.values("pk")).exclude(pk__in=shown_elsewhere.values("pk")).update(
-            published_at=None
-        )
+        hide_pictures(pks)
         return PicketReport.objects.filter(pk__in=pks).update(published_at=None)
 
 

@@ -309,6 +309,8 @@ class SubmittedAdmin:
             "Publish it here by the button below, or many at once from the list. What nobody decides on is "
             "deleted after 90 days, and what is refused after 30."
         )
+        if self._words_only(request, self.opts):  # type: ignore[attr-defined]
+            return fieldsets  # whose address it is, and what becomes of it, is not theirs to know
         sent = {"fields": (*self.of_sending, "refused_by"), "description": explained}
         return [*fieldsets, (_("Sent in by a visitor"), sent)]
 

@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.template import Context, Template
 from django.utils import translation
 from PIL import Image
 
 from campaign import picturing
 from campaign.models import Picture
+from protests import witnessing
 from tests.donations.test_filing import claiming, photo
 from tests.donations.test_filing import picture as drawing
-from tests.factories import OrganiserFactory
+from tests.factories import OrganiserFactory, SubmittedReportFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -240,3 +241,48 @@ def test_what_cannot_be_kept_is_said_beside_the_field(desk, folder, given, said)
 def test_the_desk_says_that_a_picture_is_there_already(desk):
     send(desk)
     assert f"here already: number {Picture.objects.get().pk}" in send(desk).text
+
+
+# --- What is sent to do harm ---------------------------------------------------------------------------------------
+
+
+def test_a_picture_whose_camera_wrote_nonsense_is_a_picture_all_the_same():
+    """Pillow cannot write such Exif anew, and said so by a TypeError."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "A telephone"
+    sent = drawing(exif=exif)
+    # Text becomes a signed fraction, of which the bytes are no number.
+    broken = sent.replace(b"\x0f\x01\x02\x00", b"\x0f\x01\x07\x00").replace(b"\x01\x0f\x00\x02", b"\x01\x0f\x00\x07")
+    assert broken != sent
+    assert picturing.drawn(BytesIO(broken)).large.size == (40, 60)
+
+
+def test_a_jpeg_that_is_held_whole_while_it_is_read_may_not_be_huge():
+    """Two megabytes of it took one gigabyte of memory."""
+    assert picturing.drawn(BytesIO(drawing(size=(7000, 6000), quality=1))).large.size == (1200, 1029)
+    with pytest.raises(ValidationError, match="too many pixels"):
+        picturing.drawn(BytesIO(drawing(size=(7000, 6000), quality=1, progressive=True)))
+
+
+def test_only_so_many_pictures_are_drawn_at_once(folder):
+    with picturing._drawing, picturing._places, picturing._places:
+        with pytest.raises(ValidationError, match="Others are sending"):
+            take()
+        assert files(folder) == []
+    assert take().pk
+
+
+def test_a_picture_is_drawn_before_the_database_is_locked():
+    report = SubmittedReportFactory()
+    seen = []
+
+    def draw(file):
+        seen.append(len(connection.savepoint_ids))
+        return drawn(file)
+
+    drawn, outside = picturing.drawn, len(connection.savepoint_ids)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(picturing, "drawn", draw)
+        witnessing.add_picture(report, BytesIO(drawing()), alt="The square", credit="")
+    assert seen == [outside]
+    assert report.pictures.count() == 1

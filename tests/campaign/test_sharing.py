@@ -149,3 +149,9 @@ def test_while_another_is_drawn_for_long_a_service_is_asked_to_come_again(client
         response = client.get("/strikes/x/card.png")
     assert (response.status_code, response["Retry-After"]) == (503, "30")
     assert client.get("/strikes/x/card.png").status_code == 200
+
+
+def test_only_one_request_waits_while_a_picture_is_drawn():
+    """Else whoever asks for many new ones at once leaves no thread for those who read."""
+    with sharing._drawing, sharing._places, sharing._places, pytest.raises(sharing.Busy):
+        sharing.drawn(sharing.card("Never drawn before", "Solidarity"))

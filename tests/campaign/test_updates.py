@@ -277,3 +277,13 @@ def test_the_desk_refuses_and_publishes_comments_but_does_not_rewrite_them(desk)
     assert row.text == "We stand with them."
     for state in ("waiting", "doubtful", "refused", "draft", "published"):
         assert desk.get(f"/admin/campaign/comment/?state={state}").status_code == 200
+
+
+def test_the_first_month_that_a_calendar_knows_is_no_error(client, settings):
+    """East of Greenwich it begins before time itself."""
+    settings.TIME_ZONE = "Asia/Almaty"
+    timezone.get_default_timezone.cache_clear()
+    try:
+        assert client.get("/updates/0001/01/").status_code == 404
+    finally:
+        timezone.get_default_timezone.cache_clear()

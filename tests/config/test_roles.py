@@ -13,7 +13,13 @@ from django.urls import URLPattern, reverse
 
 from campaign.models import Strike
 from config import roles
-from tests.factories import ActivistFactory, OrganiserFactory, StrikeFactory
+from tests.factories import (
+    ActivistFactory,
+    OrganiserFactory,
+    StrikeFactory,
+    SubmittedMessageFactory,
+    SubmittedReportFactory,
+)
 from tests.rows import one_of_each
 
 pytestmark = pytest.mark.django_db
@@ -280,3 +286,14 @@ class TestTranslator:
         activist.refresh_from_db()
         assert activist.published_at is None
         assert desk.get(reverse("admin:campaign_activist_add")).status_code == 403
+
+    def test_learns_no_visitors_address_and_is_asked_for_no_decision(self, desk):
+        sent = [SubmittedMessageFactory(), SubmittedReportFactory()]
+        for row in sent:
+            name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+            page = desk.get(reverse(name, args=[row.pk]))
+            assert page.status_code == 200
+            assert "nora@example.org" not in page.text
+        assert "Sent in by visitors" not in desk.get(reverse("admin:index")).text
+        desk.force_login(organiser("M"))
+        assert "Sent in by visitors" in desk.get(reverse("admin:index")).text

@@ -361,3 +361,32 @@ class TestDesk:
         row = PicketReportFactory(picket__starts_at=LONG_AGO, picket__slug="london")
         row.pictures.add(PictureFactory())
         assert "We were many." in text_of(client.get("/pickets/london/"))
+
+
+class TestPicturesGoWithTheirReport:
+    @pytest.fixture
+    def sent(self):
+        report = SubmittedReportFactory()
+        witnessing.add_picture(report, BytesIO(drawing()), alt="The square", credit="")
+        return report
+
+    def save(self, client, report, day, hour="12:00"):
+        client.force_login(OrganiserFactory())
+        data = {"picket": report.picket_id, "text": "We were many.", "pictures": Picture.objects.get().pk}
+        data |= {"published_at_0": day, "published_at_1": hour if day else ""}
+        address = reverse("admin:protests_picketreport_change", args=[report.pk])
+        assert client.post(address, data).status_code == 302
+        return Picture.objects.get()
+
+    def test_those_of_a_planned_report_appear_with_it(self, client, sent):
+        picture = self.save(client, sent, the_next(7))
+        assert not picture.is_published
+        assert picture.published_at == PicketReport.objects.get().published_at
+
+    def test_those_of_a_report_taken_back_in_its_form_are_seen_no_longer(self, client, sent):
+        assert self.save(client, sent, "2011-09-01").is_published
+        assert not self.save(client, sent, "").published_at
+
+    def test_a_change_of_words_hides_none_that_an_organiser_published(self, client, sent):
+        Picture.objects.update(published_at=LONG_AGO)
+        assert self.save(client, sent, "").is_published
