@@ -432,11 +432,11 @@ class Loader:
         names, known = self._names("pictures"), (".toml", *PICTURES)
         found: dict[str, list[str]] = {}
         for name in names:
-            if name.endswith(PICTURES):
+            if name.lower().endswith(PICTURES):
                 found.setdefault(name.rpartition(".")[0], []).append(name)
         for name in names:
             stem = name.rpartition(".")[0]
-            if not name.endswith(known):
+            if not name.lower().endswith(known):
                 self._bad(f"pictures/{name}", f"expects a name that ends in one of {', '.join(known)}.")
             elif stem not in found:
                 there = ", ".join(f"{stem}{ending}" for ending in PICTURES)

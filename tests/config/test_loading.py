@@ -1034,8 +1034,8 @@ def test_a_picture_of_the_folder_is_drawn_anew_and_named_by_its_hash(album, medi
 
 
 def test_what_a_camera_writes_into_a_picture_is_not_kept_and_what_we_drew_stays_as_it_is(album, media):
-    album.write("pictures/photo.jpg", photo())
-    album.write("pictures/photo.toml", 'alt = "A photo"')
+    album.write("pictures/IMG_1.JPG", photo())
+    album.write("pictures/IMG_1.toml", 'alt = "A photo"')
     row = picturing.take(BytesIO(drawing(size=(50, 40))), alt="Ours", by=OrganiserFactory())
     ours = (media / row.versions[-1].name).read_bytes()
     album.write("pictures/ours.jpg", ours)
