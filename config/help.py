@@ -86,6 +86,31 @@ HELP: dict[str, Help] = {
         _("What unions and others have sent to the strikers."),
         _("One message, as it was sent. Shorten it where you must, and change no words."),
     ),
+    "campaign.endorsement": Help(
+        _("Unions and other organisations that stand behind a strike. Visitors can send theirs in."),
+        _(
+            "Look first whether the organisation says so itself: on its own website, or in its answer to a mail of "
+            "yours. Its statement stays in its own words."
+        ),
+    ),
+    "campaign.comment": Help(
+        _("What readers say to an update. Nobody sees a comment before you have published it."),
+        _("Publish or refuse it. A comment is not rewritten: it is somebody else's."),
+    ),
+    "campaign.picture": Help(
+        _(
+            "Pictures for updates, people and reports. Each is drawn anew when it is sent: where and with what it was "
+            "taken is not in it any more."
+        ),
+        _(
+            "Say in one sentence what is to be seen, for those who cannot see it. Look whether somebody can be "
+            "recognised whom it could endanger."
+        ),
+    ),
+    "campaign.labour": Help(
+        _("What one worker's labour brings in during a month, and who gets it: drawn on the strike's page as a bar."),
+        _("What it is worth in all, and below who gets how much. What is left over is worked out and shown."),
+    ),
     "campaign.document": Help(
         _("Texts to take along: an appeal, a motion for a branch, a leaflet, an analysis."),
         _("Each has a page of its own, which can be printed."),
@@ -160,6 +185,13 @@ HELP: dict[str, Help] = {
     "protests.picket": Help(
         _("Protests in the street, past and coming."),
         _("Where and when, and what people should bring. A time to come shows it by itself under the coming ones."),
+    ),
+    "protests.picketreport": Help(
+        _("What somebody tells of a picket afterwards, with pictures. Visitors can send theirs in."),
+        _(
+            "Read it and look at each picture before you publish it: its pictures are published with it, and who can "
+            "be recognised in them must be safe."
+        ),
     ),
     "donations.fund": Help(
         _("The funds for the strikers' families. Donors can pay only to an account that two organisers approved."),

@@ -963,7 +963,8 @@ class PicketDeskForm(TranslatableModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("starts_at", "ends_at"):
+        # A translator's form has neither.
+        for name in self.fields.keys() & {"starts_at", "ends_at"}:
             column: Any = Picket._meta.get_field(name)
             self.fields[name].label, self.fields[name].help_text = capfirst(column.verbose_name), column.help_text
             if moment := getattr(self.instance, name):
@@ -971,6 +972,8 @@ class PicketDeskForm(TranslatableModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if "country" not in self.fields:
+            return cleaned
         country, moment = cleaned.get("country", ""), cleaned.get("starts_at")
         name = cleaned.get("time_zone") or mapping.only_zone(country, moment)
         for column in ("starts_at", "ends_at"):
