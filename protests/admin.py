@@ -26,7 +26,15 @@ from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
 from parler.forms import TranslatableModelForm
 
-from campaign.admin import Exporting, PublishedAdmin, SafeAddresses, StrikeFilter, SubmittedAdmin, SubmittedFilter
+from campaign.admin import (
+    CountryFilter,
+    Exporting,
+    PublishedAdmin,
+    SafeAddresses,
+    StrikeFilter,
+    SubmittedAdmin,
+    SubmittedFilter,
+)
 from campaign.countries import country_choices, country_name
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
@@ -600,19 +608,6 @@ class MailDomainAdmin(Paused, admin.ModelAdmin):
     search_fields = ("domain",)
     readonly_fields = ("paused_at",)
     actions = ("pause", "resume")
-
-
-class CountryFilter(admin.SimpleListFilter):
-    """The countries by name: those that occur would be found by reading the whole table."""
-
-    parameter_name = "country"
-    title = _("country")
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return country_choices()
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(country=self.value()) if self.value() else queryset
 
 
 class SignatureStateFilter(admin.SimpleListFilter):
