@@ -25,13 +25,13 @@ from tests.factories import (
     EndorsementFactory,
     HoldFactory,
     LetterTextFactory,
+    MessageOfSupportFactory,
     OrganiserFactory,
     PicketFactory,
     PledgeFactory,
     SignatureFactory,
     StrikeFactory,
     SubmittedCommentFactory,
-    SubmittedMessageFactory,
     SubmittedReportFactory,
     TargetFactory,
     TransactionFactory,
@@ -99,7 +99,7 @@ def test_what_is_in_doubt_waits_for_who_may_settle_that_queue(client):
 
 SENT_IN = {"submitted_at": timezone.now(), "consent_version": "test", "published_at": None}
 VISITORS = {
-    "messageofsupport": SubmittedMessageFactory,
+    "messageofsupport": MessageOfSupportFactory,
     "endorsement": EndorsementFactory,
     "comment": SubmittedCommentFactory,
     "picket": PicketFactory,
