@@ -29,6 +29,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Moderator": (
         *("campaign.*_messageofsupport", "campaign.*_endorsement", "campaign.*_comment"),
         *("campaign.view_strike", "campaign.view_update", "campaign.view_activist"),
+        *("campaign.view_picture", "campaign.change_picture"),  # what a report from a picket came with
         *("campaign.view_subscriber", "campaign.change_subscriber"),
         *("campaign.view_subscriptionmail", "campaign.change_subscriptionmail"),
         *("campaign.view_mailing", "campaign.view_mailingcopy", "campaign.change_mailingcopy"),

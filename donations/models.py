@@ -563,6 +563,7 @@ class PledgeHold(models.Model):
         verbose_name = _("held pledge")
         verbose_name_plural = _("held pledges")
         ordering = ["-pk"]
+        indexes = [models.Index(fields=["created_at"], condition=Q(refused_at=None), name="donations_hold_waits")]
         constraints = [
             models.UniqueConstraint(
                 fields=["fund", "email_tag"], condition=Q(refused_at=None), name="donations_hold_waits_once"

@@ -27,6 +27,7 @@ from parler.admin import TranslatableAdmin
 from parler.forms import TranslatableModelForm
 
 from campaign.admin import (
+    CountryFilter,
     Exporting,
     PublishedAdmin,
     Publishes,
@@ -632,19 +633,6 @@ class MailDomainAdmin(Paused, admin.ModelAdmin):
     actions = ("pause", "resume")
 
 
-class CountryFilter(admin.SimpleListFilter):
-    """The countries by name: those that occur would be found by reading the whole table."""
-
-    parameter_name = "country"
-    title = _("country")
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return country_choices()
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(country=self.value()) if self.value() else queryset
-
-
 class SignatureStateFilter(admin.SimpleListFilter):
     parameter_name = "state"
     title = _("state")
@@ -993,7 +981,8 @@ class PicketDeskForm(TranslatableModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("starts_at", "ends_at"):
+        # A translator's form has neither.
+        for name in self.fields.keys() & {"starts_at", "ends_at"}:
             column: Any = Picket._meta.get_field(name)
             self.fields[name].label, self.fields[name].help_text = capfirst(column.verbose_name), column.help_text
             if moment := getattr(self.instance, name):
@@ -1001,6 +990,8 @@ class PicketDeskForm(TranslatableModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if "country" not in self.fields:
+            return cleaned
         country, moment = cleaned.get("country", ""), cleaned.get("starts_at")
         name = cleaned.get("time_zone") or mapping.only_zone(country, moment)
         for column in ("starts_at", "ends_at"):

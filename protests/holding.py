@@ -5,14 +5,14 @@ A held signature changes nothing of any other, and nothing of it is sent. Whethe
 known of the address, so that being held tells nobody whether somebody has signed.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Max
-from django.db.models.functions import TruncMinute
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.text import Truncator
@@ -30,6 +30,8 @@ from protests.models import Hold, HoldQuerySet, Letter, Signature
 # A released signature's mail leaves only then, so that an organiser can take the release back.
 LEAVES_AFTER = timedelta(minutes=10)
 GROUPS_SHOWN = 10
+# Among so many of the newest; the list below counts no further either.
+GROUPED = 10_000
 # So many within a minute are a burst, which goes on over minutes with as many.
 BURST = 5
 BLOCK_FOR = timedelta(days=7)
@@ -195,18 +197,36 @@ SIGNALS = {
 
 
 def groups() -> list[tuple[Any, list[Group]]]:
-    """Return the groups of at least two that wait, by what they have in common, the largest first."""
-    found = [(title, _alike(signal, column)) for signal, (column, title) in SIGNALS.items()]
-    found.append((_("At one time"), _bursts()))
+    """
+    Return the groups of at least two that wait, by what they have in common, the largest first.
+
+    Only among the newest GROUPED of those that wait: a flood must not keep the desk from opening.
+    """
+    columns = [column for column, _title in SIGNALS.values()]
+    newest = list(Hold.objects.waiting().order_by("-created_at").values_list("created_at", "pk", *columns)[:GROUPED])
+    alike = {signal: _alike([(row[2 + place], row[1]) for row in newest]) for place, signal in enumerate(SIGNALS)}
+    samples = Hold.objects.in_bulk([pk for some in alike.values() for _tag, _count, pk in some])
+    found: list[tuple[Any, list[Group]]] = [
+        (
+            title,
+            [
+                Group(f"{signal}:{tag}", _named(signal, samples[pk]), count)
+                for tag, count, pk in alike[signal]
+                if pk in samples
+            ],
+        )
+        for signal, (_column, title) in SIGNALS.items()
+    ]
+    found.append((_("At one time"), _bursts([row[0] for row in newest])))
     return [(title, some) for title, some in found if some]
 
 
-def _alike(signal: str, column: str) -> list[Group]:
-    waiting = Hold.objects.waiting().exclude(**{column: None}).order_by()
-    counts = waiting.values_list(column).annotate(count=Count("pk"), newest=Max("pk")).filter(count__gte=2)
-    top = list(counts.order_by("-count", "-newest")[:GROUPS_SHOWN])
-    samples = Hold.objects.in_bulk([newest for _tag, _count, newest in top])
-    return [Group(f"{signal}:{tag}", _named(signal, samples[newest]), count) for tag, count, newest in top]
+def _alike(tagged: list[tuple[str | None, int]]) -> list[tuple[str, int, int]]:
+    """Return the tags that several have: each with how many, and the key of the newest of them."""
+    counts = Counter(tag for tag, _pk in tagged if tag)
+    newest = {tag: pk for tag, pk in sorted(tagged, key=itemgetter(1)) if tag}
+    several = [(tag, count, newest[tag]) for tag, count in counts.items() if count > 1]
+    return sorted(several, key=itemgetter(1, 2), reverse=True)[:GROUPS_SHOWN]
 
 
 def _named(signal: str, sample: Hold) -> str:
@@ -220,18 +240,12 @@ def _named(signal: str, sample: Hold) -> str:
     return Truncator(sample.own_words).words(12)
 
 
-def _bursts() -> list[Group]:
-    by_minute = (
-        Hold.objects.waiting()
-        .order_by()
-        .annotate(minute=TruncMinute("created_at", tzinfo=UTC))
-        .values_list("minute")
-        .annotate(count=Count("pk"))
-        .filter(count__gte=BURST)
-        .order_by("minute")
-    )
+def _bursts(moments: list[datetime]) -> list[Group]:
+    by_minute = Counter(moment.replace(second=0, microsecond=0) for moment in moments)
     bursts: list[list[Any]] = []
-    for minute, count in by_minute:
+    for minute, count in sorted(by_minute.items()):
+        if count < BURST:
+            continue
         if bursts and minute - bursts[-1][1] == timedelta(minutes=1):
             bursts[-1][1:] = [minute, bursts[-1][2] + count]
         else:

@@ -31,6 +31,7 @@ AT_FIRST = {
 _numbers = count(1)
 ONE_EACH = {
     "protests.delivery": "signature",
+    "campaign.labour": "strike",
     "campaign.mailing": "update",
     "campaign.mailingcopy": "subscriber",
     "donations.accountnotice": "organiser",
@@ -67,6 +68,7 @@ def one_of_each():
         from_currency="EUR", to_currency="SEK", millionths=11, source="A bank", dated_on=date(2011, 9, 1)
     )
     rate.save()
+    picket = make.PicketFactory(strike=strike)
     now = timezone.now()
     rows = [
         *(organiser, Group.objects.get(name="Editor"), strike, activist, update, subscriber, mailing),
@@ -80,13 +82,18 @@ def one_of_each():
         *(letter, signature, signature.text, target, delivery),
         make.ConfirmationMailFactory(signature=signature),
         make.HoldFactory(text=signature.text),
-        make.PicketFactory(strike=strike),
+        picket,
+        make.PicketReportFactory(picket=picket),
+        make.EndorsementFactory(strike=strike),
+        make.SubmittedCommentFactory(update=update),
+        make.PictureFactory(),
+        make.LabourFactory(strike=strike),
         SuspensionNotice.objects.create(target=target, email="embassy@example.org", because="550 no"),
         Digest.objects.create(day=timezone.localdate(), since=now - timedelta(days=1), until=now),
         MailDomain.objects.create(domain="example.org", daily_cap=1000),
         *(fund, account, pledge_mail.pledge, pledge_mail, transaction, transaction.allocations.first(), sheet, wanted),
         *(evidence.file, statement, rate, make.PledgeHoldFactory(fund=fund)),
-        donations.AccountNotice.objects.first(),
+        donations.AccountNotice.objects.create(account=account, organiser=organiser, what="withdrawn"),
         Block.objects.create(domain="flood.example.org", reason="A flood"),
         TrialLetter.objects.create(organiser=organiser),
     ]

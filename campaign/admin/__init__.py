@@ -3,6 +3,7 @@
 from campaign.admin import mailings, pictures, story, subscribers, voices
 from campaign.admin.exporting import Exporting
 from campaign.admin.published import (
+    CountryFilter,
     PublishedAdmin,
     Publishes,
     SafeAddresses,
@@ -13,6 +14,7 @@ from campaign.admin.published import (
 )
 
 __all__ = [
+    "CountryFilter",
     "Exporting",
     "PublishedAdmin",
     "Publishes",

@@ -8,7 +8,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from campaign.admin.published import PublishedAdmin, SafeAddresses, StrikeFilter, SubmittedAdmin, SubmittedFilter
+from campaign.admin.published import (
+    CountryFilter,
+    PublishedAdmin,
+    SafeAddresses,
+    StrikeFilter,
+    SubmittedAdmin,
+    SubmittedFilter,
+)
 from campaign.models import Comment, Endorsement, MessageOfSupport
 from privacy.fields import EncryptedTextField
 
@@ -16,7 +23,7 @@ from privacy.fields import EncryptedTextField
 @admin.register(MessageOfSupport)
 class MessageOfSupportAdmin(SubmittedAdmin, PublishedAdmin):
     list_display = ("__str__", "kind", "country", "received_on", "strike", "state", "language_column")
-    list_filter = (SubmittedFilter, "kind", StrikeFilter, "country")
+    list_filter = (SubmittedFilter, "kind", StrikeFilter, CountryFilter)
     search_fields = ("translations__organisation", "translations__text")
     fields = (
         "kind",
@@ -36,7 +43,7 @@ class MessageOfSupportAdmin(SubmittedAdmin, PublishedAdmin):
 @admin.register(Endorsement)
 class EndorsementAdmin(SubmittedAdmin, PublishedAdmin):
     list_display = ("__str__", "country", "members", "endorsed_on", "strike", "state", "language_column")
-    list_filter = (SubmittedFilter, StrikeFilter, "country")
+    list_filter = (SubmittedFilter, StrikeFilter, CountryFilter)
     search_fields = ("organisation", "branch", "translations__statement")
     fields = (
         "organisation",

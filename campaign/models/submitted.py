@@ -123,7 +123,13 @@ class Submitted(models.Model):
                 fields=["submitted_at"],
                 condition=Q(submitted_at__isnull=False, approved_at=None, refused_at=None),
                 name="%(class)s_waiting",
-            )
+            ),
+            # Their list and their count must not read all that waits beside them.
+            models.Index(
+                fields=["submitted_at"],
+                condition=Q(submitted_at__isnull=False, approved_at=None, refused_at=None) & ~Q(hold=""),
+                name="%(class)s_doubtful",
+            ),
         ]
 
     @property

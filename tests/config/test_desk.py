@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.core.cache import cache
@@ -11,21 +12,27 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from campaign.models import Mailing
+from campaign.models import Mailing, Submitted
 from config.help import HELP
 from donations.models import BankAccount
+from limits.models import Why
 from outbox import deciding
 from outbox.models import Heartbeat, State
 from protests.models import MailDomain
 from tests.factories import (
     BankAccountFactory,
     DeliveryFactory,
+    EndorsementFactory,
     HoldFactory,
     LetterTextFactory,
+    MessageOfSupportFactory,
     OrganiserFactory,
+    PicketFactory,
     PledgeFactory,
     SignatureFactory,
     StrikeFactory,
+    SubmittedCommentFactory,
+    SubmittedReportFactory,
     TargetFactory,
     TransactionFactory,
     UpdateFactory,
@@ -88,6 +95,36 @@ def test_what_is_in_doubt_waits_for_who_may_settle_that_queue(client):
     DeliveryFactory(state=State.IN_DOUBT, handing_over_at=timezone.now(), lease="x")
     assert waiting(client, "change_delivery") == [("In doubt: letters on their way", 1)]
     assert waiting(client, "change_confirmationmail", "view_delivery") == []
+
+
+SENT_IN = {"submitted_at": timezone.now(), "consent_version": "test", "published_at": None}
+VISITORS = {
+    "messageofsupport": MessageOfSupportFactory,
+    "endorsement": EndorsementFactory,
+    "comment": SubmittedCommentFactory,
+    "picket": PicketFactory,
+    "picketreport": SubmittedReportFactory,
+}
+
+
+def test_all_that_visitors_can_send_in_is_known_here():
+    assert {model._meta.model_name for model in apps.get_models() if issubclass(model, Submitted)} == VISITORS.keys()
+
+
+@pytest.mark.parametrize("name", VISITORS)
+def test_what_visitors_sent_in_waits_with_the_oldest_and_leads_to_its_list(client, name):
+    yesterday = timezone.now() - timedelta(days=1)
+    VISITORS[name](**SENT_IN | {"submitted_at": yesterday})
+    VISITORS[name](**SENT_IN)
+    VISITORS[name](**SENT_IN, hold=Why.NETWORK)
+    VISITORS[name](**SENT_IN, refused_at=timezone.now())
+    if name not in {"comment", "picketreport"}:
+        VISITORS[name]()  # an organiser's own, or published already
+    found = read(client, with_permissions(f"change_{name}", f"view_{name}")).context["waiting"]
+    sure, doubtful = (one for one in found if str(one.what).startswith("Sent in"))
+    assert (sure.count, sure.oldest, doubtful.count) == (2, yesterday, 1)
+    assert client.get(sure.url).context["cl"].result_count == 2
+    assert client.get(doubtful.url).context["cl"].result_count == 1
 
 
 def test_targets_that_refuse_wait_and_a_pause_is_not_forgotten(client):
@@ -169,6 +206,7 @@ def test_the_first_page_asks_as_much_for_many_rows_as_for_few(client):
         more(PledgeFactory(fund=fund, confirmed=True), times)
         more(UpdateFactory(), times)
 
+    queries()  # and what is read once for the whole process
     fill(10)
     queries()  # what is read once for the whole process
     few = queries()

@@ -13,9 +13,11 @@ from django.urls import URLPattern, reverse
 
 from campaign.models import Strike
 from config import roles
+from protests.models import Picket
 from tests.factories import (
     ActivistFactory,
     OrganiserFactory,
+    PicketFactory,
     StrikeFactory,
     SubmittedMessageFactory,
     SubmittedReportFactory,
@@ -37,8 +39,12 @@ PAGES = {
     "campaign.strike": ("EMTO", "EO", "EO"),
     "campaign.activist": ("EMTO", "EO", "EO"),
     "campaign.charge": ("ETO", "EO", "EO"),
+    "campaign.labour": ("ETO", "EO", "EO"),
+    "campaign.picture": ("EMTO", "EO", "EO"),
     "campaign.update": ("EMTO", "EO", "EO"),
     "campaign.messageofsupport": ("EMTO", "EMO", "EMO"),
+    "campaign.endorsement": ("EMTO", "EMO", "EMO"),
+    "campaign.comment": ("EMO", "", "EMO"),
     "campaign.document": ("ETO", "EO", "EO"),
     "campaign.subscriber": ("MO", "", ""),
     "campaign.subscriptionmail": ("MO", "", ""),
@@ -53,6 +59,7 @@ PAGES = {
     "protests.digest": ("EMO", "", ""),
     "protests.lettertext": ("EMO", "", ""),
     "protests.picket": ("EMTO", "EMO", "EMO"),
+    "protests.picketreport": ("EMTO", "EMO", "EMO"),
     "donations.fund": ("RTO", "RO", "RO"),
     "donations.bankaccount": ("RO", "RO", ""),
     "donations.pledge": ("RO", "", ""),
@@ -81,6 +88,13 @@ OTHERS = {
     "jsi18n": "-EMRTO",
     "view_on_site": "-EMRTO",
     "auth_user_password_change": "O",
+    "campaign_update_preview": "ETO",
+    "campaign_subscriber_export": "O",
+    "protests_signature_export": "O",
+    "protests_target_export": "EO",
+    "protests_picket_export": "EMO",
+    "donations_pledge_export": "RO",
+    "protests_target_import": "EO",
     "protests_letter_preview": "EMTO",
     "protests_letter_handover": "O",
     "protests_letter_charts": "EMTO",
@@ -112,8 +126,12 @@ ACTIONS = {
     "campaign.strike": {"EO": "delete_selected publish withdraw"},
     "campaign.activist": {"EO": "delete_selected publish withdraw"},
     "campaign.charge": {"EO": "delete_selected"},
+    "campaign.labour": {"EO": "delete_selected"},
+    "campaign.picture": {"EO": "delete_selected"},
     "campaign.update": {"EO": "delete_selected publish withdraw"},
-    "campaign.messageofsupport": {"EMO": "delete_selected publish withdraw"},
+    "campaign.messageofsupport": {"EMO": "delete_selected publish refuse take_up_again withdraw"},
+    "campaign.endorsement": {"EMO": "delete_selected publish refuse take_up_again withdraw"},
+    "campaign.comment": {"EMO": "delete_selected publish refuse take_up_again withdraw"},
     "campaign.document": {"EO": "delete_selected publish withdraw"},
     "campaign.subscriber": {"MO": "unsubscribe"},
     "campaign.subscriptionmail": {"MO": "send_again settle_as_accepted withdraw"},
@@ -129,7 +147,8 @@ ACTIONS = {
     "protests.confirmationmail": {"MO": "send_again settle_as_accepted withdraw"},
     "protests.suspensionnotice": {"MO": "send_again settle_as_accepted withdraw"},
     "protests.digest": {"MO": "send_again settle_as_accepted withdraw"},
-    "protests.picket": {"EMO": "delete_selected publish withdraw"},
+    "protests.picket": {"EMO": "delete_selected publish refuse take_up_again withdraw"},
+    "protests.picketreport": {"EMO": "delete_selected publish refuse take_up_again withdraw"},
     "donations.fund": {"RO": "delete_selected publish withdraw"},
     "donations.bankaccount": {"RO": "approve withdraw"},
     "donations.pledgehold": {"RO": "release refuse"},
@@ -277,6 +296,20 @@ class TestTranslator:
         assert (changed.slug, changed.published_at) == (strike.slug, None)
         assert changed.safe_translation_getter("title", language_code="de") == "Ein Streik"
         assert changed.safe_translation_getter("title", language_code="en") == "A strike"
+
+    def test_changes_the_words_of_a_picket_and_neither_its_place_nor_its_hour(self, desk):
+        picket = PicketFactory(place="London")
+        address = reverse("admin:protests_picket_change", args=[picket.pk])
+        words = {"place": "Londres", "address": "", "date_text": "", "text": "Venez."}
+        moved = {"country": "FR", "starts_at_0": "2030-01-01", "starts_at_1": "12:00", "time_zone": "Europe/Paris"}
+        assert desk.post(f"{address}?language=de", words | moved).status_code == 302
+        changed = Picket.objects.get()
+        assert changed.safe_translation_getter("place", language_code="de") == "Londres"
+        assert (changed.country, changed.starts_at, changed.time_zone) == (
+            picket.country,
+            picket.starts_at,
+            picket.time_zone,
+        )
 
     def test_publishes_and_adds_nothing(self, desk):
         activist = ActivistFactory(published_at=None)

@@ -24,6 +24,7 @@ from protests import holding, signing
 from protests.models import ConfirmationMail, Hold, Letter, Signature
 from tests.factories import HoldFactory, LetterFactory, LetterTextFactory, OrganiserFactory
 from tests.limits.solving import solve
+from tests.rows import more
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
@@ -627,6 +628,15 @@ class TestDesk:
         with time_machine.travel(1_900_009_000, tick=False):
             HoldFactory()
         assert holding.of_group(Hold.objects.all(), group.key).count() == 17
+
+    def test_a_flood_is_grouped_by_the_newest_of_it_alone(self, desk, monkeypatch):
+        monkeypatch.setattr(holding, "GROUPED", 3)
+        held = more(HoldFactory(domain_tag="a" * 64), 1)
+        newer = more(HoldFactory(text=held[0].text, domain_tag="b" * 64), 2)
+
+        (_title, (group,)) = holding.groups()[0]
+
+        assert (group.key, group.count) == (f"domain:{'b' * 64}", len(newer) + 1)
 
     @pytest.mark.parametrize(
         "key", ["", "x", "burst:", "burst:1", "burst:9999999999-9999999999", "network:%00", "name:"]
