@@ -193,7 +193,9 @@ class PublishedAdmin(SafeAddresses, TranslatableAdmin):
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         # Not an attribute: Django would look for the translated field in the untranslated table.
-        return {} if self._words_only(request, self.opts) else {"slug": (self.slug_from,)}
+        # Parler asks with a request that has no user, and where that fails all scripts of the page are left out.
+        of_words = hasattr(request, "user") and self._words_only(request, self.opts)
+        return {} if of_words else {"slug": (self.slug_from,)}
 
     @admin.display(description=_("state"))
     def state(self, obj: Any) -> str:
