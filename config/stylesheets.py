@@ -17,7 +17,7 @@ def minified(css: str) -> str:
     return _BLANK.sub(lambda found: found[1] or found[2] or " ", css).strip()
 
 
-class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
+class StaticFiles(CompressedManifestStaticFilesStorage):
     def _save(self, name: str, content: Any) -> str:
         if name.startswith("css/") and name.endswith(".css"):
             content = ContentFile(minified(b"".join(content.chunks()).decode()).encode())

@@ -230,9 +230,7 @@ class LetterAdmin(Paused, SafeAddresses, TranslatableAdmin):
         return queryset.with_signed().prefetch_related("translations", "strike__translations")
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, tuple[str, ...]]:
-        # Parler asks with a request that has no user, and where that fails all scripts of the page are left out.
-        of_words = hasattr(request, "user") and self._words_only(request, self.opts)
-        return {} if of_words else {"slug": ("title",)}
+        return {} if self._words_only(request, self.opts) else {"slug": ("title",)}
 
     def view_on_site(self, obj: Letter) -> str:
         return obj.get_absolute_url() + ("" if obj.is_published else "?preview=1")
