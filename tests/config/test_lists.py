@@ -71,3 +71,8 @@ def test_every_list_has_the_paginator_that_stops_counting():
     for registered in admin.site._registry.values():
         assert registered.paginator is paginating.BoundedPaginator, registered
         assert registered.show_full_result_count is False, registered
+
+
+def test_every_form_has_the_scripts_of_the_desk():
+    # A mixin that fails while they are collected leaves all of them out, and nobody is told.
+    assert [model for model, one in admin.site._registry.items() if "jquery.init" not in str(one.media)] == []
