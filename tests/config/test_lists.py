@@ -52,7 +52,7 @@ def test_every_list_asks_as_much_of_the_database_at_1000_rows_as_at_10(desk, mon
         more(model._base_manager.order_by("-pk").first(), 990)
         many, after = read(desk, model)
         assert many >= few + 990, label
-        if len(after) != len(before):
+        if len(after) > len(before):  # fewer where the first row, which has all that belongs to it, is on a later page
             grown[label] = (len(before), len(after))
     assert not grown
 
