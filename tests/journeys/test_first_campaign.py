@@ -39,7 +39,7 @@ class Hands:
             if field.evaluate("field => field.tagName") == "SELECT":
                 field.select_option(label=words)
             else:
-                field.press_sequentially(words) if len(words) < 60 else field.fill(words)
+                field.fill(words)
             self.fields += 1
 
     def publish(self):
