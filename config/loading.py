@@ -442,6 +442,7 @@ class Loader:
                 there = ", ".join(f"{stem}{ending}" for ending in PICTURES)
                 self._bad(f"pictures/{name}", f"tells of a picture that is not there; expected is one of {there}.")
         for stem, files in found.items():
+            self.things[Picture, stem] = Row(PICTURE, Picture())  # one with a problem is there, too
             if not _STEM.fullmatch(stem) or stem == MISSING:
                 self._bad(f"pictures/{files[0]}", f'expects a name of letters, digits, "-" and "_", not "{MISSING}".')
             elif len(files) > 1:
