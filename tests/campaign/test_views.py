@@ -410,7 +410,7 @@ def test_an_activist_page_counts_the_days_in_custody_and_says_what_is_demanded(c
         CustodyFactory(activist=activist, began_on=date(2011, 8, 3), exact=False, known_until=date(2011, 8, 24))
         text = main(client, "/activists/rosa/")
     assert "What we demand Release her." in text
-    assert "in prison at least 29 days in custody by 24 August 2011, the last that we know" in text
+    assert "in prison : at least 29 days in custody by 24 August 2011, the last that we know" in text
     assert "29 days at least, as far as we know" in text
     assert "Last heard of on 24 August 2011. Days after that are not counted." in text
     first.create_translation("de", date_text="Anfang Juni 2011")

@@ -120,7 +120,7 @@ def test_what_visitors_sent_in_waits_with_the_oldest_and_leads_to_its_list(clien
     VISITORS[name](**SENT_IN, refused_at=timezone.now())
     if name not in {"comment", "picketreport"}:
         VISITORS[name]()  # an organiser's own, or published already
-    found = read(client, with_permissions(f"change_{name}", f"view_{name}")).context["waiting"]
+    found = read(client, with_permissions(f"add_{name}", f"change_{name}", f"view_{name}")).context["waiting"]
     sure, doubtful = (one for one in found if str(one.what).startswith("Sent in"))
     assert (sure.count, sure.oldest, doubtful.count) == (2, yesterday, 1)
     assert client.get(sure.url).context["cl"].result_count == 2

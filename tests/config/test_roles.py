@@ -136,7 +136,7 @@ ACTIONS = {
     "campaign.subscriber": {"MO": "unsubscribe"},
     "campaign.subscriptionmail": {"MO": "send_again settle_as_accepted withdraw"},
     "protests.letter": {"EO": "delete_selected publish withdraw close reopen pause resume"},
-    "protests.target": {"EO": "delete_selected address_is_right try_now pause resume"},
+    "protests.target": {"EO": "delete_selected write_to address_is_right try_now pause resume"},
     "protests.maildomain": {"EO": "delete_selected pause resume", "M": "pause resume"},
     "protests.signature": {"MO": "delete_selected"},
     "protests.hold": {
