@@ -101,7 +101,8 @@ def log_in(page):
 
 def test_axe_finds_nothing_on_the_organisers_desk(visitor, organiser):
     # Not the forms of rows: in Django's own, pairs of a date and a time and rows of tables have no label for axe.
-    page = visitor(viewport=DESKTOP).page
+    at_the_desk = visitor(viewport=DESKTOP)
+    page = at_the_desk.page
     HoldFactory()
     page.goto(reverse("admin:index"))
     found = violations(page)
@@ -121,6 +122,8 @@ def test_axe_finds_nothing_on_the_organisers_desk(visitor, organiser):
         assert page.goto(path).status == 200
         found += violations(page)
     assert found == []
+    # axe tries inline styles, which the policy refuses. test_in_a_browser.py looks at the desk without it.
+    at_the_desk.wrongs.clear()
 
 
 # --- By keys alone ------------------------------------------------------------------------------------------------
