@@ -205,7 +205,7 @@ def test_the_strike_shows_the_bar_with_the_same_figures_as_a_table(client):
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda strike: Strike.objects.filter(pk=strike.pk).update(status="forgotten"),
+        lambda strike: Strike.objects.filter(pk=strike.pk).update(status="unknown"),
         lambda strike: TimelineEvent.objects.create(strike=strike, happened_on=date(2011, 5, 1), kind="party"),
         lambda strike: LabourFactory(amount=0),
         lambda strike: LabourFactory(amount=2_000_000_000),
