@@ -115,9 +115,7 @@ class Table:
         """Note a problem: with the table itself, or with what `way` leads to, a key or an item of its list."""
         steps = (*self.steps, *way)
         line = self.source.line_of(steps, at)
-        problem = Problem(self.source.name, line, _written(steps), message)
-        if problem not in self.source.problems:
-            self.source.problems.append(problem)
+        self.source.problems.append(Problem(self.source.name, line, _written(steps), message))
 
     def line(self, *way: str | int) -> int:
         return self.source.line_of((*self.steps, *way))

@@ -1154,6 +1154,6 @@ def test_comments_of_the_folder_are_known_by_their_words(folder):
 )
 def test_the_language_of_the_only_text_is_one_of_the_site_and_not_there_twice(folder, value, says):
     folder.edit("strikes/bakers/story.md", "+++\n", f"+++\nlanguage = {value}\n")
-    [problem] = folder.problems()
+    *_others, problem = folder.problems()
     assert "strikes/bakers/story.md:2: language" in str(problem)
     assert says in str(problem)
