@@ -342,7 +342,7 @@ class PledgeFactory(DjangoModelFactory):
         confirmed = factory.Trait(confirmed_at=LazyFunction(timezone.now))
 
     fund = SubFactory(FundFactory)
-    number = Sequence("{:010d}".format)
+    number = Sequence("7{:09d}".format)
     name = Faker("name")
     email = Sequence("donor-{}@example.org".format)
     email_tag = LazyAttribute(lambda pledge: address_tag(pledge.email))
