@@ -7,7 +7,6 @@ from django.urls import reverse
 from pypdf import PdfReader
 
 from campaign import markdown, printing, typesetting
-from campaign.typesetting import TypesettingError
 from tests.factories import BankAccountFactory, DocumentFactory, FundFactory, OrganiserFactory, StrikeFactory
 
 pytestmark = pytest.mark.django_db
@@ -142,11 +141,8 @@ class TestDrafts:
         assert "no-store" in response["Cache-Control"]
 
 
-def test_a_typesetter_that_fails_is_told_in_words(client, monkeypatch):
-    def broken(*given):
-        raise TypesettingError("broken")
-
-    monkeypatch.setattr(typesetting, "typeset", broken)
+def test_a_typesetter_that_is_not_done_in_time_is_told_in_words(client, monkeypatch):
+    monkeypatch.setattr(typesetting, "_TIMEOUT_SECONDS", 0.001)
     response = client.get(f"/documents/{DocumentFactory(title='Never set before').slug}/pdf/")
     assert response.status_code == 503
     assert "The PDF cannot be made now" in response.text

@@ -53,6 +53,7 @@ def media(settings, tmp_path):
     return settings.MEDIA_ROOT
 
 
+OVENS = "https://ovens.example.org"
 FILES = {
     "campaign.toml": """\
 name = "Solidarity"
@@ -111,10 +112,10 @@ amount = 500
 is_rounded = true
 label = "The miller"
 """,
-    "strikes/bakers/companies.toml": """\
+    "strikes/bakers/companies.toml": f"""\
 [[company]]
 name = "Ovens Ltd"
-url = "https://ovens.example.org"
+url = "{OVENS}"
 """,
     "strikes/bakers/sources.toml": """\
 [[source]]
@@ -316,7 +317,7 @@ def test_everything_in_the_folder_is_in_the_database(folder):
         ("wages", 300, False),
         ("other", 500, True),
     ]
-    assert strike.companies.get().url == "https://ovens.example.org"
+    assert strike.companies.get().url == OVENS
     assert strike.sources.get().published_on == date(2011, 5, 3)
     rosa = Activist.objects.get(slug="rosa")
     assert {alias.name for alias in rosa.aliases.all()} == {"Roza Example", "Роза"}
