@@ -10,7 +10,8 @@ from django.db import models
 
 logger = logging.getLogger(__name__)
 
-UNREADABLE = "⟦unreadable⟧"
+# Nobody can type it: privacy.typed refuses its first character.
+UNREADABLE = "\ufffd unreadable \ufffd"
 
 
 class Unreadable(str):

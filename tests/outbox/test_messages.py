@@ -107,7 +107,10 @@ def test_one_line_keeps_the_words():
     assert one_line(" a\x0bb\r\n c\t") == "a b c"
 
 
-@given(name=st.text(max_size=200) | st.text(alphabet='"<>@,:;()[]\\= ?_qQbBaä\r\n\x0b', max_size=200))
+TYPED = st.text(max_size=200).filter(lambda text: "\ufffd" not in text)  # which privacy.typed lets nobody type
+
+
+@given(name=TYPED | st.text(alphabet='"<>@,:;()[]\\= ?_qQbBaä\r\n\x0b', max_size=200))
 def test_whatever_is_typed_stays_in_its_place(name):
     message = parsed(from_name=name, to_name=name, subject=name)
 

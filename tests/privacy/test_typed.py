@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from privacy.fields import UNREADABLE
 from privacy.typed import clean_address, clean_name, clean_text
 
 anything = st.text(alphabet=st.characters())  # surrogates, controls and all
@@ -51,7 +52,17 @@ def test_a_name_is_kept_as_typed_but_for_what_nobody_sees(typed, kept):
 
 @pytest.mark.parametrize(
     "typed",
-    ["Nora\u202egro.live", "No\0ra", "Nora\x1b[31m", "\ud800", "Nora\ue000", "No\ufffdra", "\ufdd0", "a\U0001ffff"],
+    [
+        "Nora\u202egro.live",
+        "No\0ra",
+        "Nora\x1b[31m",
+        "\ud800",
+        "Nora\ue000",
+        "No\ufffdra",
+        "\ufdd0",
+        "a\U0001ffff",
+        UNREADABLE,
+    ],
 )
 def test_characters_that_deceive_or_break_are_refused_by_name(typed):
     for clean in (clean_name, clean_text):
