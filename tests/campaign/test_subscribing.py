@@ -3,11 +3,9 @@ import json
 import re
 import time
 from datetime import timedelta
-from importlib import import_module
 
 import pytest
 import time_machine
-from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
@@ -21,7 +19,7 @@ from limits.stamping import stamp
 from outbox.models import State
 from privacy.addresses import address_tag
 from privacy.purging import purge
-from tests.factories import OrganiserFactory, SignatureFactory, StrikeFactory, SubscriberFactory, UpdateFactory
+from tests.factories import OrganiserFactory, StrikeFactory, SubscriberFactory, UpdateFactory
 from tests.limits.solving import solve
 from tests.threads import at_once
 
@@ -384,22 +382,6 @@ class TestAgreeingElsewhere:
         after = Subscriber.objects.subscribed().get()
         assert after == subscriber
         assert (after.consented_at, list(after.strikes.all())) == (other.consented_at, [other.strike])
-
-    def test_those_who_agreed_before_the_program_could_mail_are_subscribed(self):
-        module = import_module("protests.migrations.0013_signers_are_subscribers")
-        signature = SignatureFactory(confirmed=True, updates=True, email="nora@example.org")
-        SignatureFactory(confirmed=True, updates=True, email="NORA@example.org")
-        SignatureFactory(confirmed=True, updates=False)
-        SignatureFactory(updates=True)
-        SignatureFactory(confirmed=True, updates=True, withdrawn_at=timezone.now())
-        SignatureFactory(confirmed=True, updates=True, email="", email_tag=None)
-
-        module.subscribe(apps, None)
-        module.subscribe(apps, None)
-
-        subscriber = Subscriber.objects.subscribed().get()
-        assert subscriber.consented_at == signature.consented_at
-        assert subscriber.strikes.count() == 2
 
 
 class TestWhoGetsWhat:
