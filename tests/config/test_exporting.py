@@ -57,6 +57,7 @@ from tests.factories import (
     TransactionFactory,
     UpdateFactory,
 )
+from tests.sizes import examples
 
 SENT_IN = {
     "submitted_at": LONG_AGO,
@@ -411,7 +412,7 @@ def build(text, line):  # noqa: PLR0915
     second.save()
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(3), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"), max_size=60))
 @pytest.mark.django_db
 def test_any_text_comes_back(tmp_path_factory, text):

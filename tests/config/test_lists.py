@@ -8,6 +8,7 @@ from django.urls import reverse
 from config import paginating
 from tests.factories import OrganiserFactory, SignatureFactory
 from tests.rows import more, one_of_each
+from tests.sizes import on_one_database
 
 pytestmark = pytest.mark.django_db
 # One row, and a list that leads straight to it.
@@ -37,6 +38,7 @@ def read(desk, model):
     return response.context["cl"].result_count, asked
 
 
+@on_one_database
 def test_every_list_asks_as_much_of_the_database_at_1000_rows_as_at_10(desk, monkeypatch):
     for registered in admin.site._registry.values():
         monkeypatch.setattr(registered, "list_per_page", 30)  # enough to show what each row would ask

@@ -9,8 +9,9 @@ from protests import models as protests
 from protests import tallying
 from tests import factories as make
 from tests.rows import more
+from tests.sizes import on_one_database
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, on_one_database]
 LISTS = {
     "campaign": (
         *("home", "activists", "updates", "feed", "messages", "endorsements", "documents"),

@@ -16,6 +16,7 @@ from donations.models import LINK_FOR, Pledge, PledgeMail, Transaction
 from outbox.models import State
 from privacy.tags import tag
 from tests.factories import FundFactory, OrganiserFactory, PledgeFactory, PledgeMailFactory, TransactionFactory
+from tests.sizes import examples
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
@@ -369,7 +370,7 @@ class TotalsOfAnything(TestCase):
 
     money = st.tuples(st.sampled_from(["EUR", "SEK", "JPY"]), st.integers(1, 10**11))
 
-    @settings(deadline=None)
+    @settings(deadline=None, max_examples=examples(20))
     @given(pledged=st.lists(money, max_size=4), arrived=st.lists(st.tuples(money, st.booleans()), max_size=4))
     def test_each_total_is_the_sum_of_its_own_currency(self, pledged, arrived):
         fund = FundFactory()

@@ -15,6 +15,7 @@ from donations.statements.columns import CsvMapping
 from donations.statements.items import StatementError
 from privacy.tags import tag
 from tests.factories import BankAccountFactory, FundFactory, OrganiserFactory, PledgeFactory
+from tests.sizes import examples
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
@@ -78,8 +79,8 @@ PAYMENTS = st.sampled_from([(1000, "J. Example", "gift"), (2500, "Nora Berg", "f
 class AnyFiles(TestCase):
     """A bank's account of some days, brought in files that overlap, or follow on each other within a day."""
 
-    @settings(max_examples=25, deadline=None)
-    @given(days=st.lists(st.lists(PAYMENTS, min_size=1, max_size=4), min_size=1, max_size=4), data=st.data())
+    @settings(max_examples=examples(10), deadline=None)
+    @given(days=st.lists(st.lists(PAYMENTS, min_size=1, max_size=3), min_size=1, max_size=4), data=st.data())
     def test_whatever_the_files_each_line_is_booked_once_and_the_balances_close(self, days, data):
         account = BankAccountFactory(iban=IBAN, bic="", fund=FundFactory(currencies="EUR"))
         history = [(*one, f"2603{day:02d}") for day, lines in enumerate(days, 1) for one in lines]
@@ -104,7 +105,7 @@ class AnyFiles(TestCase):
         assert everything() == before
         assert ledger.verify() == []
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=examples(10), deadline=None)
     @given(lines=st.lists(PAYMENTS, max_size=4), opening=st.integers(-(10**6), 10**6), wrong=st.integers(-99, 99))
     def test_a_statement_is_booked_if_and_only_if_it_adds_up(self, lines, opening, wrong):
         account = BankAccountFactory(iban=IBAN, bic="", fund=FundFactory(currencies="EUR"))

@@ -17,6 +17,7 @@ from tests.factories import (
     PledgeFactory,
     TransactionFactory,
 )
+from tests.sizes import examples
 from tests.threads import at_once
 
 Kind = Allocation.Kind
@@ -330,7 +331,7 @@ class AnySequence(TestCase):
         run_state_machine_as_test(
             Treasurer,
             settings=settings(
-                max_examples=12,
+                max_examples=examples(10),
                 stateful_step_count=14,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

@@ -9,6 +9,7 @@ from campaign.models import Strike, Update
 from donations.models import BankAccount, Fund
 from protests.models import Letter, Target
 from tests.factories import OrganiserFactory
+from tests.sizes import on_one_database
 
 ORGANISERS_GUIDE = Path(__file__).resolve().parents[2] / "docs" / "organisers.md"
 DESKTOP = {"width": 1280, "height": 800}
@@ -80,6 +81,7 @@ def import_targets(hands):
     hands.click("Import all of it", "button")
 
 
+@on_one_database
 @pytest.mark.parametrize("enter_targets", [type_targets, import_targets])
 def test_two_organisers_make_a_first_campaign_by_following_the_steps(visitor, enter_targets):
     hands = Hands(visitor(viewport=DESKTOP).page)

@@ -4,7 +4,6 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
 from django.test import override_settings
 from django.urls import resolve, reverse
 from django.utils import translation
@@ -12,7 +11,9 @@ from django.utils import translation
 from campaign.models import Update
 from protests.models import ConfirmationMail, Delivery, Letter
 from tests.factories import HoldFactory, OrganiserFactory
+from tests.sizes import on_one_database
 
+pytestmark = on_one_database
 PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 800}
 PASSWORD = "bread and roses"
@@ -30,9 +31,6 @@ def organiser(demo):
     organiser.set_password(PASSWORD)
     organiser.save()
     return organiser
-
-
-on_one_database = pytest.mark.skipif(connection.vendor != "sqlite", reason="The HTML is the same on every database")
 
 
 # --- axe ----------------------------------------------------------------------------------------------------------
@@ -70,7 +68,6 @@ def public_pages(page, prefix):
         ahead += page.locator("a:not([hreflang])[href^='/']").evaluate_all(NO_FILES)
 
 
-@on_one_database
 @pytest.mark.parametrize(
     ("prefix", "scheme", "without"),
     [
@@ -104,7 +101,6 @@ def log_in(page):
     page.click("[type=submit]")
 
 
-@on_one_database
 def test_axe_finds_nothing_on_the_organisers_desk(visitor, organiser):
     # Not the forms of rows: in Django's own, pairs of a date and a time and rows of tables have no label for axe.
     at_the_desk = visitor(viewport=DESKTOP)

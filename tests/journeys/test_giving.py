@@ -15,6 +15,7 @@ from tests.factories import FundFactory, OrganiserFactory, PledgeFactory
 from tests.journeys.test_in_a_browser import DESKTOP, PHONE
 from tests.journeys.test_pledging import fill_in
 from tests.protests.test_handover import pages
+from tests.sizes import on_one_database
 
 PASSWORD = "bread and roses"
 HOLDER, IBAN = "Søn & Ко", "DE02 1005 0000 0054 5404 02"
@@ -165,6 +166,7 @@ def the_auditor_exports(auditor):
     return download.value.path().read_bytes().decode()
 
 
+@on_one_database
 def test_a_branchs_gift_from_the_pledge_to_the_auditor(fund, organiser, visitor, send_all, tmp_path):
     treasurer, second, branch = organiser("treasurer"), organiser("second"), visitor(viewport=PHONE).page
     told = {"proposed": "The fund has no account yet.", "approved": IBAN}

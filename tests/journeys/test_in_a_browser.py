@@ -12,6 +12,7 @@ from campaign.models import Strike, Subscriber, SubscriptionMail
 from donations.models import PledgeMail
 from protests.models import ConfirmationMail, Delivery, Hold, Letter, Signature
 from tests.factories import OrganiserFactory
+from tests.sizes import on_one_database
 
 PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 800}
@@ -108,6 +109,7 @@ def test_near_a_limit_a_browser_proves_its_work_or_an_organiser_looks(visitor, s
         assert (ConfirmationMail.objects.count(), Hold.objects.count()) == (0, 1)
 
 
+@on_one_database
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
 def test_a_supporter_whose_mail_is_blocked_takes_the_letter_along(visitor, javascript):
     page = visitor(java_script_enabled=javascript, viewport=PHONE).page
@@ -219,6 +221,7 @@ def without_the_browsers_own_checks(page):
     page.evaluate("document.querySelectorAll('form').forEach(form => { form.noValidate = true })")
 
 
+@on_one_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_the_supporters_way(visitor, scheme):
     page = visitor(viewport=PHONE, color_scheme=scheme).page
@@ -250,6 +253,7 @@ def links_to_pages(page, site):
             yield path
 
 
+@on_one_database
 def test_no_page_is_wider_than_a_phone_or_sets_a_cookie(visitor):
     phone = visitor(viewport=PHONE)
     ahead, seen, too_wide = ["/", "/de/", "/ru/"], [], {}
@@ -266,6 +270,7 @@ def test_no_page_is_wider_than_a_phone_or_sets_a_cookie(visitor):
     assert phone.context.cookies() == []
 
 
+@on_one_database
 def test_the_organisers_desk_runs_clean_under_the_content_policy(visitor):
     organiser = OrganiserFactory(username="organiser")
     organiser.set_password("bread and roses")

@@ -15,6 +15,7 @@ from tests.donations.reading import found
 from tests.factories import OrganiserFactory
 from tests.journeys.test_in_a_browser import PHONE
 from tests.protests.test_handover import pages
+from tests.sizes import on_one_database
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +46,7 @@ def violations(page):
     ]
 
 
+@on_one_database
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_branch_pledges_every_month_prints_its_papers_changes_and_withdraws(visitor, scheme):
     branch = visitor(viewport=PHONE, color_scheme=scheme, java_script_enabled=scheme == "light")
@@ -111,6 +113,7 @@ def test_near_a_limit_a_browser_proves_its_work_or_an_organiser_looks(visitor, s
     assert (Pledge.objects.count(), PledgeHold.objects.count()) == ((1, 0) if javascript else (0, 1))
 
 
+@on_one_database
 def test_the_appeal_is_printed_from_the_funds_page(visitor):
     page = visitor(viewport=PHONE).page
     page.goto(reverse("donations:fund"))

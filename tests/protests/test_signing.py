@@ -455,7 +455,7 @@ class TestAtOnce:
         assert Signature.objects.count() == 1
         assert ConfirmationMail.objects.count() == 1
 
-    def test_a_thousand_posts_naming_one_victim_under_twenty_letters_send_three_mails(self, letter, posted):
+    def test_many_posts_naming_one_victim_under_twenty_letters_send_three_mails(self, letter, posted):
         letters = [letter]
         for _ in range(19):
             letters.append(LetterFactory())
@@ -468,12 +468,12 @@ class TestAtOnce:
                 client.post(
                     letters[(number + n) % 20].get_absolute_url(), {**posted, "email": typed[(number + n) % 50]}
                 )
-                for n in range(100)
+                for n in range(20)
             ]
 
         answers = [answer for some in at_once(10, post) for answer in some]
 
-        assert len(answers) == 1000
+        assert len(answers) == 200
         assert {answer.status_code for answer in answers} == {200}
         assert Signature.objects.count() == 20
         assert ConfirmationMail.objects.count() == 3
