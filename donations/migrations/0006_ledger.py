@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db import migrations, models
 from django.utils import timezone
 
-from donations.chaining import BEGINNING, day, digest, moment, seal, text_hash
+from donations.chaining import digest, seal, text_hash
+from privacy.chaining import BEGINNING, day, moment
 
 
 def open_the_books(apps, schema_editor):

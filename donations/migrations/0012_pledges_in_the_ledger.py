@@ -4,7 +4,8 @@ from django.db import migrations, models
 from django.utils import timezone
 
 import donations.models
-from donations.chaining import BEGINNING, day, digest, moment, seal
+from donations.chaining import digest, seal
+from privacy.chaining import BEGINNING, day, moment
 from privacy.tags import tag
 
 
