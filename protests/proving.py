@@ -58,8 +58,8 @@ CONTENT = ("sequence", "day", "letter", "target", "target_name", "live", "commit
 RULE = (
     "hash = SHA-256, in hexadecimal, of previous_hash followed by the entry as JSON without hash and previous_hash: "
     "UTF-8, keys in alphabetical order, no blanks, no character escaped that need not be. The first previous_hash is "
-    "64 zeros, each other one is the hash of the entry before. commitment = SHA-256 of the JSON of message_id and salt. "
-    f'signature = Ed25519 over the JSON of day, entries, hash and "format": "{HEAD_FORMAT}".'
+    "64 zeros, each other one is the hash of the entry before. commitment = SHA-256 of the JSON of message_id and "
+    f'salt. signature = Ed25519 over the JSON of day, entries, hash and "format": "{HEAD_FORMAT}".'
 )
 
 
