@@ -13,6 +13,7 @@ from django.views.decorators.http import condition, require_safe
 from campaign.cacheable import cacheable
 from campaign.streaming import OneAtATime
 from protests import proving
+from protests.models import LetterLogHead
 from protests.proving import PER_FILE
 
 # What is full never changes again.
@@ -38,7 +39,7 @@ def log(request: HttpRequest) -> HttpResponse:
         "files": [(first, min(first + PER_FILE - 1, entries)) for first in firsts[-MOST_LISTED:]],
         "more_files": len(firsts) > MOST_LISTED,
         "per_file": PER_FILE,
-        "heads": list(proving.LetterLogHead.objects.order_by("-day")[:HEADS_SHOWN]),
+        "heads": list(LetterLogHead.objects.order_by("-day")[:HEADS_SHOWN]),
         "public_key": proving.public_key(),
         "live": settings.MAIL_LIVE,
     }
