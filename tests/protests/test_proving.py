@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import time
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 
@@ -56,8 +55,7 @@ def past_the_triggers(statement, *values):
 def published(tmp_path, client):
     """Download log and heads as a stranger does, and return their paths."""
     paths = [tmp_path / "log.jsonl", tmp_path / "heads.json"]
-    with closing(client.get("/letters/log.jsonl")) as whole:
-        paths[0].write_bytes(b"".join(whole.streaming_content))
+    paths[0].write_bytes(b"".join(client.get("/letters/log.jsonl").streaming_content))
     paths[1].write_bytes(client.get("/letters/log/heads.json").content)
     return [str(path) for path in paths]
 
@@ -437,9 +435,9 @@ class TestInPublic:
         monkeypatch.setattr("protests.log.PER_FILE", 4)
         accepted(6)
         proving.keep()
-        with closing(client.get("/letters/log.jsonl")) as whole:
-            text = b"".join(whole.streaming_content)
-            assert client.get("/letters/log.jsonl").status_code == 503  # one at a time
+        whole = client.get("/letters/log.jsonl")
+        assert client.get("/letters/log.jsonl").status_code == 503  # one at a time
+        text = b"".join(whole.streaming_content)
         first, last = client.get("/letters/log/1.jsonl"), client.get("/letters/log/5.jsonl")
 
         assert text == first.content + last.content
@@ -473,7 +471,9 @@ class TestInPublic:
         assert proving.public_key() in page.text
         for path in ("/letters/log.jsonl", "/letters/log/heads.json", "/letters/log/verify_log.py"):
             assert f'href="{path}"' in page.text
-            assert client.get(path).status_code == 200
+            response = client.get(path)
+            assert response.status_code == 200
+            assert response.getvalue()
         assert "What it does not prove" in page.text
         assert client.get("/de/letters/log/").status_code == 200
 
