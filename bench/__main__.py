@@ -121,6 +121,7 @@ def in_production() -> dict[str, str]:
     return {
         "BASE_URL": "https://solidarity.example.org",
         "DJANGO_SETTINGS_MODULE": "config.settings",
+        "LETTER_LOG_KEY": Fernet.generate_key().decode(),
         "PRIVACY_KEYS": Fernet.generate_key().decode(),
         "PRIVACY_TAG_KEY": secrets.token_urlsafe(48),
         "SECRET_KEY": secrets.token_urlsafe(48),

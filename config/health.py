@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from outbox.models import State, queues
 from outbox.pacing import oldest_due
 from protests.models import Letter, Signature
+from protests.proving import newest_head
 
 PLAIN = "text/plain; charset=utf-8"
 # https://prometheus.io/docs/instrumenting/exposition_formats/
@@ -76,6 +77,13 @@ def figures() -> Iterator[str]:
     counted = dict(Signature.objects.counted().values_list("letter").annotate(Count("pk")).order_by())
     for pk, slug in Letter.objects.order_by("pk").values_list("pk", "slug"):
         yield f'solidarity_signatures{{letter="{slug}"}} {counted.get(pk, 0)}'
+    head = newest_head()
+    yield "# HELP solidarity_letter_log_entries Entries of the log of accepted letters that are signed."
+    yield "# TYPE solidarity_letter_log_entries gauge"
+    yield f"solidarity_letter_log_entries {head.entries if head else 0}"
+    yield "# HELP solidarity_letter_log_head_days For how many days the log of accepted letters was not signed."
+    yield "# TYPE solidarity_letter_log_head_days gauge"
+    yield f"solidarity_letter_log_head_days {max((now.date() - head.day).days, 0) if head else 0}"
 
 
 def _has_token(request: HttpRequest) -> bool:

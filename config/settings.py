@@ -7,11 +7,13 @@ docs/operators.md lists every variable.
 """
 
 import sys
+from base64 import urlsafe_b64decode
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
 from cryptography.fernet import Fernet, MultiFernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
@@ -27,7 +29,7 @@ PORT = env.int("PORT", default=8000)
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 MAIL_LIVE = env.bool("MAIL_LIVE", default=False)
 
-_needed = [] if DEVELOPMENT else ["BASE_URL", "SECRET_KEY", "PRIVACY_KEYS", "PRIVACY_TAG_KEY"]
+_needed = [] if DEVELOPMENT else ["BASE_URL", "SECRET_KEY", "PRIVACY_KEYS", "PRIVACY_TAG_KEY", "LETTER_LOG_KEY"]
 _needed += ["EMAIL_URL", "MAIL_FROM"] if MAIL_LIVE else []
 if _missing := [name for name in _needed if name not in env.ENVIRON]:
     raise ImproperlyConfigured(f"missing are {', '.join(_missing)}. See docs/operators.md.")
@@ -57,6 +59,12 @@ try:
     MultiFernet([Fernet(_key) for _key in PRIVACY_KEYS])
 except ValueError as _error:
     raise ImproperlyConfigured("PRIVACY_KEYS must be Fernet keys: 32 bytes each, in base64.") from _error
+# The Ed25519 key that signs the heads of the log of accepted letters (protests.proving).
+LETTER_LOG_KEY = secret("LETTER_LOG_KEY")
+try:
+    Ed25519PrivateKey.from_private_bytes(urlsafe_b64decode(LETTER_LOG_KEY))
+except ValueError as _error:
+    raise ImproperlyConfigured("LETTER_LOG_KEY must be 32 random bytes, in base64.") from _error
 
 # --- Web ---------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(BASE_URL).hostname])
@@ -256,6 +264,7 @@ CELERY_BEAT_SCHEDULE = {
     "tell-signers": {"task": "protests.tasks.tell_signers", "schedule": 300, "options": {"expires": 300}},
     # Longer than brokers and busy workers take to hear it: else one after the other could expire unheard.
     "tally": {"task": "protests.tasks.tally", "schedule": TALLY_SECONDS, "options": {"expires": TALLY_SECONDS + 10}},
+    "log-letters": {"task": "protests.tasks.log_letters", "schedule": 60, "options": {"expires": 60}},
     "remind-donors": {"task": "donations.tasks.remind", "schedule": 3600, "options": {"expires": 3600}},
     "import-statements": {"task": "donations.tasks.import_statements", "schedule": 60, "options": {"expires": 60}},
     "enqueue-mailings": {

@@ -1,5 +1,4 @@
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate, pre_migrate
 from django.utils.translation import gettext_lazy as _
 
 from donations import triggers
@@ -10,5 +9,4 @@ class DonationsConfig(AppConfig):
     verbose_name = _("Donations")
 
     def ready(self) -> None:
-        pre_migrate.connect(triggers.drop_before, sender=self)
-        post_migrate.connect(triggers.create, sender=self)
+        triggers.BOOKS.connect(self)

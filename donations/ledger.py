@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from donations import triggers
-from donations.chaining import BEGINNING, day, digest, moment, seal, text_hash
+from donations.chaining import digest, seal, text_hash
 from donations.models import (
     Allocation,
     Approval,
@@ -31,6 +31,7 @@ from donations.models import (
     StoredFile,
     Transaction,
 )
+from privacy.chaining import BEGINNING, day, moment
 from privacy.tags import tag
 
 Kind = LedgerEvent.Kind

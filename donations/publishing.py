@@ -17,8 +17,9 @@ from django.utils.translation import gettext_lazy as _
 
 from campaign.spreadsheets import csv_lines
 from donations import ledger
-from donations.chaining import BEGINNING, canonical, digest_of_text, moment, seal, text_hash
+from donations.chaining import seal, text_hash
 from donations.models import Allocation, Disbursement, Fund, LedgerEvent, Transaction
+from privacy.chaining import BEGINNING, canonical, digest_of_text, moment
 
 Kind = LedgerEvent.Kind
 PER_PAGE = 100

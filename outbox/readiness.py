@@ -146,6 +146,7 @@ WELL_KNOWN = ("insecure", "changeme", "change-me", "secret", "password", "exampl
 def secrets(names: Names) -> Finding:
     """The secrets look random: long, of many characters, and without the words of examples."""
     named = [("SECRET_KEY", settings.SECRET_KEY), ("PRIVACY_TAG_KEY", settings.PRIVACY_TAG_KEY)]
+    named.append(("LETTER_LOG_KEY", settings.LETTER_LOG_KEY))
     named += [("PRIVACY_KEYS", key) for key in settings.PRIVACY_KEYS]
     if settings.METRICS_TOKEN:
         named.append(("METRICS_TOKEN", settings.METRICS_TOKEN))
@@ -165,7 +166,8 @@ def _is_guessable(secret: str) -> bool:
 
 
 SECRETS_IN_FILES = (
-    *("SECRET_KEY", "PRIVACY_KEYS", "PRIVACY_TAG_KEY", "METRICS_TOKEN", "DATABASE_URL", "EMAIL_URL"),
+    *("SECRET_KEY", "PRIVACY_KEYS", "PRIVACY_TAG_KEY", "LETTER_LOG_KEY", "METRICS_TOKEN"),
+    *("DATABASE_URL", "EMAIL_URL"),
     "CELERY_BROKER_URL",
 )
 # Where containers find their secrets, and where nobody else is.

@@ -20,6 +20,7 @@ from outbox.deciding import (
     waiting,
 )
 from outbox.models import State
+from protests import proving
 from protests.models import Delivery, Hold, Letter, MailDomain, Signature, Target
 
 
@@ -91,6 +92,20 @@ def pauses(user: User) -> Iterator[Waiting]:
             what=_("All letters are paused"),
             to_do=_("None leaves until somebody resumes them."),
             url=reverse("admin:protests_pause_all"),
+        )
+
+
+@asks
+def log(user: User) -> Iterator[Waiting]:
+    """The log of accepted letters that nobody signs any more: beat is down, or the log was changed."""
+    head = proving.newest_head()
+    if head and proving.is_old(head) and user.has_perm("protests.change_letter"):
+        yield Waiting(
+            what=_("The public log of accepted letters is not signed any more"),
+            to_do=_("Tell your operator: the readiness page and `manage.py verify_log` say why."),
+            url=reverse("admin:readiness"),
+            found=1,
+            oldest=head.day,
         )
 
 

@@ -15,6 +15,7 @@ from campaign.countries import country_name
 from campaign.models import Campaign
 from outbox.messages import PlainText, Withdrawn, composes, one_line, plain_text, render_text
 from outbox.models import State
+from protests import proving
 from protests.addressing import recipients
 from protests.forecasting import forecast
 from protests.models import (
@@ -185,6 +186,8 @@ def digest(mail: Digest) -> PlainText:
             "troubles": _troubles(told),
             "in_doubt_link": _deliveries(State.IN_DOUBT),
             "suspended_link": f"{settings.BASE_URL}{reverse('admin:protests_target_changelist')}?suspended=yes",
+            "log_head": proving.newest_head(),
+            "log_link": settings.BASE_URL + reverse("protests:log"),
             "samples": [(it.target, *sample(it.signature, it.target)) for it in told.samples],
         }
         return _to_organisers("digest", mail.message_id, context)

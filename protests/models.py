@@ -81,6 +81,12 @@ class Pausable:
         return self.model._base_manager.filter(pk__in=pks).update(paused_at=None)
 
 
+def letter_slug_is_free(slug: str) -> None:
+    """Refuse the one address below /letters/ that the log of accepted letters has."""
+    if slug == "log":
+        raise ValidationError(_("This is the address of the log. Choose another one."))
+
+
 class LetterQuerySet(Pausable, OfStrikeQuerySet):
     def open(self) -> Self:
         """Letters that can be signed now."""
@@ -106,7 +112,7 @@ class Letter(TranslatableModel):
         WON = "won", _("won")
         LOST = "lost", _("lost")
 
-    slug = models.SlugField(_("address of the page"), unique=True)
+    slug = models.SlugField(_("address of the page"), unique=True, validators=[letter_slug_is_free])
     strike = models.ForeignKey(Strike, models.PROTECT, related_name="letters", verbose_name=_("strike"))
     activist = models.ForeignKey(
         Activist,
@@ -556,6 +562,8 @@ class Signature(models.Model):
     name = EncryptedTextField(_("name"))
     organisation = EncryptedTextField(_("organisation"), blank=True)
     own_words = EncryptedTextField(_("own words"), blank=True)
+    # What the salts of its letters in the public log are made of (protests.proving); mostly from the mailed secret.
+    proof = EncryptedTextField(_("secret of the proof"), blank=True, editable=False)
     country = models.CharField(_("country"), max_length=2)
     display = models.CharField(_("shown on the site"), max_length=10, choices=Display, default=Display.ANONYMOUS)
     locale = models.CharField(_("language"), max_length=10)
@@ -574,6 +582,7 @@ class Signature(models.Model):
         "name": Rule(_("To sign the letter, and to show the signature as the person chose."), 180, "confirmed_at"),
         "organisation": Rule(_("To sign the letter on behalf of it."), 180, "confirmed_at"),
         "own_words": Rule(_("To stand in the letter."), 180, "confirmed_at"),
+        "proof": Rule(_("To show the person, and nobody else, their letters in the public log."), 180, "confirmed_at"),
     }
     not_personal: ClassVar = frozenset(
         {
@@ -870,7 +879,12 @@ class Delivery(OutgoingMail):
         targets = Target.objects.select_related("breaker").prefetch_related("translations")
         return (
             cls.objects.select_related("signature")
-            .defer("signature__email", "signature__email_tag", "signature__consent_version", "signature__consented_at")
+            .defer(
+                *(
+                    f"signature__{column}"
+                    for column in ("email", "email_tag", "proof", "consent_version", "consented_at")
+                )
+            )
             .prefetch_related("signature__letter", "signature__text", Prefetch("target", targets))
         )
 
@@ -908,6 +922,89 @@ class Delivery(OutgoingMail):
         ).update(suspended_at=timezone.now(), suspended_because=words)
         if suspended:
             SuspensionNotice.objects.create(target=self.target, email=self.target.email, because=words)
+
+
+def _is_hash(column: str) -> Q:
+    return Q(**{f"{column}__regex": r"^[0-9a-f]{64}$"})
+
+
+class LetterLogEntry(models.Model):
+    """
+    That a target's server accepted a letter, in a public hash chain (protests.proving). Nothing of its signer.
+
+    No column leads to the letter: who has the commitment's salt, can show which one it is.
+    """
+
+    not_personal = ALL
+    # Its database triggers refuse every change (protests.triggers).
+    erasable: ClassVar[frozenset[str]] = frozenset()
+
+    sequence = models.BigIntegerField(_("number"), primary_key=True)
+    day = models.DateField(_("day"))
+    letter = models.CharField(_("letter"), max_length=50)
+    target = models.CharField(_("target"), max_length=50)
+    target_name = models.CharField(_("name of the target"), max_length=200)
+    # False in the sandbox, where no letter leaves the machine.
+    live = models.BooleanField(_("live"))
+    commitment = models.CharField(_("commitment"), max_length=64)
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name = _("entry of the log of letters")
+        verbose_name_plural = _("log of letters")
+        ordering = ["sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["commitment"], name="protests_letter_log_has_a_letter_once"),
+            models.UniqueConstraint(fields=["previous_hash"], name="protests_letter_log_does_not_fork"),
+            models.CheckConstraint(condition=Q(sequence__gte=1), name="protests_letter_log_counts_from_one"),
+            models.CheckConstraint(
+                condition=_is_hash("commitment") & _is_hash("previous_hash") & _is_hash("hash"),
+                name="protests_letter_log_holds_hashes",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sequence}: {self.letter}, {self.target}, {self.day}"
+
+
+class LetterLogHead(models.Model):
+    """Where the log ended on a day, signed."""
+
+    not_personal = ALL
+    erasable: ClassVar[frozenset[str]] = frozenset()
+
+    day = models.DateField(_("day"), unique=True)
+    entries = models.BigIntegerField(_("number of entries"))
+    hash = models.CharField(_("hash of the last entry"), max_length=64)
+    public_key = models.CharField(_("public key"), max_length=64)
+    signature = models.CharField(_("signature"), max_length=128)
+
+    class Meta:
+        verbose_name = _("signed head of the log of letters")
+        verbose_name_plural = _("signed heads of the log of letters")
+        ordering = ["day"]
+        constraints = [
+            models.CheckConstraint(condition=Q(entries__gte=1), name="protests_letter_log_head_counts_from_one"),
+            models.CheckConstraint(
+                condition=_is_hash("hash") & _is_hash("public_key") & Q(signature__regex=r"^[0-9a-f]{128}$"),
+                name="protests_letter_log_head_is_signed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entries}:{self.hash}"
+
+
+class LoggedDelivery(models.Model):
+    """That a delivery is in the log, so that it comes in once; not as which entry."""
+
+    not_personal = ALL
+
+    delivery = models.OneToOneField(Delivery, models.CASCADE, primary_key=True, related_name="logged")
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class SuspensionNotice(OutgoingMail):

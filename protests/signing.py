@@ -17,7 +17,7 @@ from outbox.models import State
 from outbox.tasks import send
 from privacy.addresses import address_tag, mailbox_tag
 from privacy.tags import new_token, tag
-from protests import consent
+from protests import consent, proving
 from protests.addressing import recipients
 from protests.emails import Paper, papers
 from protests.models import (
@@ -197,13 +197,14 @@ def fingerprint(signature: Signature, letters: list[Paper]) -> str:
 
 
 @transaction.atomic
-def confirm(signature: Signature, *, seen: str | None = None) -> None:
+def confirm(signature: Signature, *, seen: str | None = None, code: str = "") -> None:
     """
     Count the signature and write one delivery for each recipient that has none of this signer yet.
 
     Who agreed to get updates is subscribed to them.
 
-    `seen` is the fingerprint of what the signer was shown, None where that is not known. Doing it twice does no harm.
+    `seen` is the fingerprint of what the signer was shown, None where that is not known. `code` is the mailed secret,
+    with which the signer can always prove that a letter is in the log (protests.proving). Doing it twice does no harm.
     Raises TooLate, Forgotten, Closed or Changed, and Signature.DoesNotExist where it was deleted meanwhile.
     """
     signature = _locked(signature)
@@ -219,7 +220,8 @@ def confirm(signature: Signature, *, seen: str | None = None) -> None:
     if seen is not None and seen != fingerprint(signature, unsent(signature, targets)):
         raise Changed
     signature.confirmed_at, signature.withdrawn_at = timezone.now(), None
-    signature.save(update_fields=["confirmed_at", "withdrawn_at"])
+    signature.proof = signature.proof or proving.secret_of(code)
+    signature.save(update_fields=["confirmed_at", "withdrawn_at", "proof"])
     # A withdrawn letter never left; its place is for the new one.
     signature.deliveries.filter(state=State.CANCELLED).delete()
     Delivery.objects.bulk_create(
@@ -259,6 +261,7 @@ def withdraw(signature: Signature) -> int:
     if not _left(signature):
         signature.mails.all().cancel()
         signature.email = signature.name = signature.organisation = signature.own_words = ""
+        signature.proof = ""
         signature.email_tag = None
     signature.save()
     return stopped

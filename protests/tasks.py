@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from outbox.tasks import Bell
-from protests import tallying, telling
+from protests import proving, tallying, telling
 
 
 @shared_task(base=Bell)
@@ -22,3 +22,9 @@ def tell_signers() -> None:
 def tally() -> None:
     """Count the signatures for the public pages."""
     tallying.tally()
+
+
+@shared_task(base=Bell)
+def log_letters() -> None:
+    """Take accepted letters into the public log, and sign it."""
+    proving.keep()

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -24,10 +25,10 @@ from campaign.previewing import is_preview
 from limits.asking import TOLD, proof_page
 from limits.judging import sender
 from outbox.capping import MAILS_A_DAY
-from outbox.models import WAITING
+from outbox.models import WAITING, State
 from privacy.showing import shown
 from privacy.tags import tag
-from protests import addressing, holding, signing, wording
+from protests import addressing, holding, proving, signing, wording
 from protests.by_hand import OwnMail, blanks, own_mail
 from protests.emails import Paper, papers
 from protests.forms import CountryForm, SigningForm
@@ -280,7 +281,7 @@ def confirm(request: HttpRequest, signature: Signature, code: str) -> HttpRespon
             return render(request, "protests/discarded.html", {"letter": signature.letter})
         return SeeOther(reverse("protests:receipt", args=[code]))
     try:
-        signing.confirm(signature, seen=request.POST.get("seen"))
+        signing.confirm(signature, seen=request.POST.get("seen"), code=code)
     except signing.CannotConfirm as refusal:
         signature = Signature.objects.select_related("letter__strike", "text").get(pk=signature.pk)
         return _confirm_page(request, signature, code, changed=isinstance(refusal, signing.Changed), status=400)
@@ -320,6 +321,7 @@ def receipt(request: HttpRequest, signature: Signature, code: str) -> HttpRespon
     stands = signature.confirmed_at is not None and signature.withdrawn_at is None
     unsent = [sheet for delivery, sheet in zip(deliveries, sheets, strict=True) if delivery.state in UNSENT]
     reasons = why_waiting(deliveries)
+    logged = proving.proofs(signature, code, deliveries)
     context = {
         "signature": signature,
         "letter": signature.letter,
@@ -327,8 +329,25 @@ def receipt(request: HttpRequest, signature: Signature, code: str) -> HttpRespon
         "letters": [(one, sheet, reasons.get(one.pk)) for one, sheet in zip(deliveries, sheets, strict=True)],
         "waiting": sum(delivery.state in WAITING for delivery in deliveries),
         "asked": asked,
+        "proofs": logged,
+        "live": settings.MAIL_LIVE,
+        # Accepted, and not in the log yet; or there, but not to be shown by this link any more.
+        "unproved": len([one for one in deliveries if one.state == State.ACCEPTED]) > len(logged),
         "unsent": unsent if stands else [],
         # Without the name, which has its date, only the letter's own page has something to send.
         "by_hand": [own_mail(sheet) for sheet in unsent] if stands and signature.name else [],
     }
     return render(request, "protests/receipt.html", context)
+
+
+@require_safe
+@secret
+def proof(request: HttpRequest, signature: Signature, code: str) -> HttpResponse:
+    """The file that a supporter keeps, with which anybody finds their letters in the public log."""
+    deliveries = list(Delivery.objects.filter(signature=signature))
+    found = proving.proofs(signature, code, deliveries)
+    if not found:
+        return SeeOther(reverse("protests:receipt", args=[code]))
+    response = JsonResponse(proving.receipt(found), json_dumps_params={"ensure_ascii": False, "indent": 1})
+    response["Content-Disposition"] = 'attachment; filename="letter-proof.json"'
+    return response

@@ -10,9 +10,9 @@ from django.conf import settings as django_settings
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.utils import translation
 
-from donations import triggers
 from outbox import engine
 from outbox.models import queues
+from privacy.triggers import Triggers
 from tests.name_servers import NameServer
 from tests.sinks import ScriptedSink
 
@@ -63,7 +63,8 @@ def books_are_emptied():
     flush = BaseDatabaseOperations.execute_sql_flush
 
     def without_triggers(operations, sql_list):
-        triggers.drop(operations.connection.alias)
+        for triggers in Triggers.known:
+            triggers.drop(operations.connection.alias)
         flush(operations, sql_list)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -96,6 +96,7 @@ def public_pages(page: Page, site: str) -> Iterator[str]:
         "send-endorsement": "/send/endorsement/",
         "documents": "/documents/",
         "letters": "/letters/",
+        "letters-log": "/letters/log/",
         "pickets": "/pickets/",
         "picket": "/pickets/hamburg/",
         "add-picket": "/pickets/add/",

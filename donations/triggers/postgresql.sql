@@ -1,41 +1,3 @@
-CREATE OR REPLACE FUNCTION donations_refuse(words text) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION '%', words USING ERRCODE = 'integrity_constraint_violation';
-END $$
---
-CREATE OR REPLACE FUNCTION donations_keep_posted() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    erasable text;
-    was jsonb := to_jsonb(OLD);
-    becomes jsonb;
-BEGIN
-    IF TG_OP = 'UPDATE' THEN
-        becomes := to_jsonb(NEW);
-        FOREACH erasable IN ARRAY COALESCE(TG_ARGV, '{}') LOOP
-            IF COALESCE(becomes ->> erasable, '') = '' THEN
-                was := was - erasable;
-                becomes := becomes - erasable;
-            END IF;
-        END LOOP;
-        IF was = becomes THEN
-            RETURN NEW;
-        END IF;
-    END IF;
-    PERFORM donations_refuse(TG_TABLE_NAME || ': what is posted is never edited or deleted, only reversed');
-    RETURN NULL;
-END $$
---
-CREATE OR REPLACE FUNCTION donations_keep_all() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    filled boolean;
-BEGIN
-    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I)', TG_TABLE_NAME) INTO filled;
-    IF filled THEN
-        PERFORM donations_refuse(TG_TABLE_NAME || ': what is posted is never edited or deleted, only reversed');
-    END IF;
-    RETURN NULL;
-END $$
---
 CREATE OR REPLACE FUNCTION donations_reversal_mirrors() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     wrong donations_transaction;
@@ -44,10 +6,10 @@ BEGIN
     SELECT * INTO wrong FROM donations_transaction WHERE id = NEW.reverses_id FOR NO KEY UPDATE;
     IF wrong.reverses_id IS NOT NULL OR wrong.amount_minor <> -NEW.amount_minor OR wrong.fund_id <> NEW.fund_id
         OR wrong.currency <> NEW.currency OR wrong.account_id IS DISTINCT FROM NEW.account_id THEN
-        PERFORM donations_refuse('donations_transaction: a reversal mirrors what it reverses, which is no reversal');
+        PERFORM privacy_refuse('donations_transaction: a reversal mirrors what it reverses, which is no reversal');
     END IF;
     IF (SELECT COALESCE(SUM(amount_minor), 0) FROM donations_allocation WHERE transaction_id = wrong.id) <> 0 THEN
-        PERFORM donations_refuse('donations_transaction: undo the allocations before the reversal');
+        PERFORM privacy_refuse('donations_transaction: undo the allocations before the reversal');
     END IF;
     RETURN NEW;
 END $$
@@ -61,7 +23,7 @@ BEGIN
         SELECT 1 FROM donations_bankaccount WHERE id = NEW.account_id AND fund_id = NEW.fund_id
         AND currency IN ('', NEW.currency) AND (approved_at IS NOT NULL OR NEW.reverses_id IS NOT NULL)
     ) THEN
-        PERFORM donations_refuse('donations_transaction: the account is of another fund or currency, or not approved');
+        PERFORM privacy_refuse('donations_transaction: the account is of another fund or currency, or not approved');
     END IF;
     RETURN NEW;
 END $$
@@ -79,15 +41,15 @@ BEGIN
     SELECT NEW.amount_minor + COALESCE(SUM(amount_minor), 0) INTO total
         FROM donations_allocation WHERE transaction_id = NEW.transaction_id;
     IF total * SIGN(paid.amount_minor) NOT BETWEEN 0 AND ABS(paid.amount_minor) THEN
-        PERFORM donations_refuse('donations_allocation: allocations never exceed their transaction');
+        PERFORM privacy_refuse('donations_allocation: allocations never exceed their transaction');
     END IF;
     IF NEW.reverses_id IS NULL THEN
         IF paid.reverses_id IS NOT NULL
             OR EXISTS (SELECT 1 FROM donations_transaction WHERE reverses_id = NEW.transaction_id) THEN
-            PERFORM donations_refuse('donations_allocation: the transaction is reversed');
+            PERFORM privacy_refuse('donations_allocation: the transaction is reversed');
         END IF;
         IF NEW.amount_minor * SIGN(paid.amount_minor) < 0 THEN
-            PERFORM donations_refuse('donations_allocation: an allocation goes the way of its transaction');
+            PERFORM privacy_refuse('donations_allocation: an allocation goes the way of its transaction');
         END IF;
     ELSE
         SELECT * INTO wrong FROM donations_allocation WHERE id = NEW.reverses_id;
@@ -95,7 +57,7 @@ BEGIN
             OR wrong.transaction_id <> NEW.transaction_id OR wrong.pledge_id IS DISTINCT FROM NEW.pledge_id
             OR wrong.sheet_id IS DISTINCT FROM NEW.sheet_id
             OR wrong.disbursement_id IS DISTINCT FROM NEW.disbursement_id THEN
-            PERFORM donations_refuse('donations_allocation: a reversal mirrors what it reverses, which is no reversal');
+            PERFORM privacy_refuse('donations_allocation: a reversal mirrors what it reverses, which is no reversal');
         END IF;
     END IF;
     IF EXISTS (SELECT 1 FROM donations_pledge WHERE id = NEW.pledge_id
@@ -104,14 +66,14 @@ BEGIN
             AND (fund_id, currency) IS DISTINCT FROM (paid.fund_id, paid.currency))
         OR EXISTS (SELECT 1 FROM donations_disbursement WHERE id = NEW.disbursement_id
             AND (fund_id, currency) IS DISTINCT FROM (paid.fund_id, paid.currency)) THEN
-        PERFORM donations_refuse('donations_allocation: of another fund or currency than its transaction');
+        PERFORM privacy_refuse('donations_allocation: of another fund or currency than its transaction');
     END IF;
     IF NEW.disbursement_id IS NOT NULL
         AND (SELECT COUNT(*) FROM donations_approval WHERE disbursement_id = NEW.disbursement_id) < 2 THEN
-        PERFORM donations_refuse('donations_allocation: a disbursement needs two approvals');
+        PERFORM privacy_refuse('donations_allocation: a disbursement needs two approvals');
     END IF;
     IF EXISTS (SELECT 1 FROM donations_cancellation WHERE disbursement_id = NEW.disbursement_id) THEN
-        PERFORM donations_refuse('donations_allocation: the disbursement is cancelled');
+        PERFORM privacy_refuse('donations_allocation: the disbursement is cancelled');
     END IF;
     RETURN NEW;
 END $$
@@ -123,7 +85,7 @@ CREATE OR REPLACE FUNCTION donations_cancelled_is_unpaid() RETURNS trigger LANGU
 BEGIN
     IF (SELECT COALESCE(SUM(amount_minor), 0) FROM donations_allocation
             WHERE disbursement_id = NEW.disbursement_id) <> 0 THEN
-        PERFORM donations_refuse('donations_cancellation: undo the payments before');
+        PERFORM privacy_refuse('donations_cancellation: undo the payments before');
     END IF;
     RETURN NEW;
 END $$
@@ -134,33 +96,33 @@ FOR EACH ROW EXECUTE FUNCTION donations_cancelled_is_unpaid()
 CREATE OR REPLACE FUNCTION donations_account_stands() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'DELETE' THEN
-        PERFORM donations_refuse('donations_bankaccount: an account is withdrawn, never deleted');
+        PERFORM privacy_refuse('donations_bankaccount: an account is withdrawn, never deleted');
     END IF;
     IF TG_OP = 'INSERT' THEN
         IF NEW.approved_at IS NOT NULL THEN
-            PERFORM donations_refuse('donations_bankaccount: an account is proposed before it is approved');
+            PERFORM privacy_refuse('donations_bankaccount: an account is proposed before it is approved');
         END IF;
         RETURN NEW;
     END IF;
     IF to_jsonb(OLD) - ARRAY['payable', 'approved_by_id', 'approved_at', 'valid_from', 'withdrawn_by_id', 'withdrawn_at']
         <> to_jsonb(NEW)
             - ARRAY['payable', 'approved_by_id', 'approved_at', 'valid_from', 'withdrawn_by_id', 'withdrawn_at'] THEN
-        PERFORM donations_refuse('donations_bankaccount: an account stays as it was proposed; propose another');
+        PERFORM privacy_refuse('donations_bankaccount: an account stays as it was proposed; propose another');
     END IF;
     IF OLD.approved_at IS NOT NULL AND (OLD.approved_at, OLD.approved_by_id, OLD.valid_from)
         IS DISTINCT FROM (NEW.approved_at, NEW.approved_by_id, NEW.valid_from) THEN
-        PERFORM donations_refuse('donations_bankaccount: an approval stays');
+        PERFORM privacy_refuse('donations_bankaccount: an approval stays');
     END IF;
     IF OLD.withdrawn_at IS NOT NULL AND (OLD.withdrawn_at, OLD.withdrawn_by_id)
         IS DISTINCT FROM (NEW.withdrawn_at, NEW.withdrawn_by_id) THEN
-        PERFORM donations_refuse('donations_bankaccount: a withdrawal stays');
+        PERFORM privacy_refuse('donations_bankaccount: a withdrawal stays');
     END IF;
     IF OLD.approved_at IS NULL AND NEW.approved_at IS NOT NULL
         AND NEW.valid_from < NEW.approved_at + interval '24 hours' AND EXISTS (
             SELECT 1 FROM donations_bankaccount
             WHERE fund_id = NEW.fund_id AND id <> NEW.id AND approved_at IS NOT NULL
         ) THEN
-        PERFORM donations_refuse('donations_bankaccount: a change takes 24 hours from its approval');
+        PERFORM privacy_refuse('donations_bankaccount: a change takes 24 hours from its approval');
     END IF;
     RETURN NEW;
 END $$
@@ -174,7 +136,7 @@ BEGIN
         AND to_jsonb(OLD) - 'scan_id' = to_jsonb(NEW) - 'scan_id' THEN
         RETURN NEW;
     END IF;
-    PERFORM donations_refuse('donations_collectionsheet: a counted sheet is never edited or deleted');
+    PERFORM privacy_refuse('donations_collectionsheet: a counted sheet is never edited or deleted');
     RETURN NULL;
 END $$
 --

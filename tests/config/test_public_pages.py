@@ -17,7 +17,7 @@ LISTS = {
         *("home", "activists", "updates", "feed", "messages", "endorsements", "documents"),
         *("send_message", "send_endorsement", "subscribe", "privacy"),
     ),
-    "protests": ("letters", "pickets", "calendar", "add_picket"),
+    "protests": ("letters", "log", "pickets", "calendar", "add_picket"),
     "donations": ("fund", "ledger", "pledge", "appeal", "account"),
 }
 

@@ -15,6 +15,7 @@ PRODUCTION = {
     "SECRET_KEY": "s" * 60,
     "PRIVACY_KEYS": f"{NEW},{OLD}",
     "PRIVACY_TAG_KEY": "t" * 40,
+    "LETTER_LOG_KEY": NEW,
 }
 LIVE = {"MAIL_LIVE": "1", "EMAIL_URL": "smtp+tls://user:pass@relay.example.org:587", "MAIL_FROM": "letters@example.org"}
 DKIM = ["DKIM_KEY_FILE", "DKIM_SELECTOR", "DKIM_DOMAIN"]
@@ -52,6 +53,8 @@ def test_production_does_not_start_without_its_secrets_and_its_address(read, mis
         ("PRIVACY_TAG_KEY", "short"),
         ("PRIVACY_KEYS", ""),
         ("PRIVACY_KEYS", "x"),
+        ("LETTER_LOG_KEY", ""),
+        ("LETTER_LOG_KEY", "c2hvcnQ="),
     ],
 )
 def test_production_does_not_start_with_an_empty_or_weak_secret(read, name, weak):
@@ -60,7 +63,9 @@ def test_production_does_not_start_with_an_empty_or_weak_secret(read, name, weak
 
 
 def test_what_is_missing_is_named_at_once(read):
-    with pytest.raises(ImproperlyConfigured, match="BASE_URL, SECRET_KEY, PRIVACY_KEYS, PRIVACY_TAG_KEY, EMAIL_URL"):
+    with pytest.raises(
+        ImproperlyConfigured, match="BASE_URL, SECRET_KEY, PRIVACY_KEYS, PRIVACY_TAG_KEY, LETTER_LOG_KEY, EMAIL_URL"
+    ):
         read(MAIL_LIVE="1")
 
 
@@ -112,7 +117,7 @@ def test_the_database_can_come_from_a_file(read, tmp_path):
 
 def test_development_makes_its_secrets_once_and_keeps_them_from_others(read, tmp_path):
     first, second = read(DEVELOPMENT="1"), read(DEVELOPMENT="1")
-    for name in ("SECRET_KEY", "PRIVACY_KEYS", "PRIVACY_TAG_KEY"):
+    for name in ("SECRET_KEY", "PRIVACY_KEYS", "PRIVACY_TAG_KEY", "LETTER_LOG_KEY"):
         assert first[name] == second[name]
         assert (tmp_path / "secrets" / name.lower()).stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700

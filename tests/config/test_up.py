@@ -41,7 +41,7 @@ def test_a_taken_port_gets_one_clear_line(tmp_path):
 
 
 NOT_COMPLETE = (
-    "The settings are not complete: missing are BASE_URL, SECRET_KEY, PRIVACY_KEYS, PRIVACY_TAG_KEY. "
+    "The settings are not complete: missing are BASE_URL, SECRET_KEY, PRIVACY_KEYS, PRIVACY_TAG_KEY, LETTER_LOG_KEY. "
     "See docs/operators.md.\n"
 )
 
@@ -133,6 +133,7 @@ def production(**more):
         "SECRET_KEY": "s" * 60,
         "PRIVACY_KEYS": Fernet.generate_key().decode(),
         "PRIVACY_TAG_KEY": "t" * 40,
+        "LETTER_LOG_KEY": Fernet.generate_key().decode(),
         **more,
     }
 

@@ -39,7 +39,8 @@ def production(tmp_path, worker_id):
     """The environment of a production instance whose mail goes to `sink`; yields (environment, sink)."""
     for name in ("secret_key", "privacy_tag_key"):
         (tmp_path / name).write_text(secrets.token_urlsafe(48) + "\n")
-    (tmp_path / "privacy_keys").write_text(urlsafe_b64encode(secrets.token_bytes(32)).decode() + "\n")
+    for name in ("privacy_keys", "letter_log_key"):
+        (tmp_path / name).write_text(urlsafe_b64encode(secrets.token_bytes(32)).decode() + "\n")
     sink = ScriptedSink().start()
     with own_servers(worker_id) as servers:
         yield (
@@ -52,6 +53,7 @@ def production(tmp_path, worker_id):
                 SECRET_KEY_FILE=tmp_path / "secret_key",
                 PRIVACY_KEYS_FILE=tmp_path / "privacy_keys",
                 PRIVACY_TAG_KEY_FILE=tmp_path / "privacy_tag_key",
+                LETTER_LOG_KEY_FILE=tmp_path / "letter_log_key",
                 PORT=free_port(),
                 FORM_SECONDS=0,  # this visitor types faster than people do
             ),
