@@ -122,6 +122,13 @@ def strike(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
+@cacheable()
+def story(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show the whole of a story of which the strike's page has the beginning."""
+    return _page(request, "campaign/story.html", Strike.objects.prefetch_related("translations"), slug, "strike")
+
+
+@require_safe
 @cacheable(unkept=("q",), status=_status)
 def activists(request: HttpRequest) -> HttpResponse:
     query, status = request.GET.get("q", "").strip(), _status(request.GET.get("status", ""))
