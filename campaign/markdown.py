@@ -129,7 +129,7 @@ def opening(text: str) -> Opening:
     end, length = 0, 0
     for at, token in enumerate(tokens, 1):
         length += len(token.content)
-        if token.level == 0 and token.nesting < 1 and not token.type == "heading_close":
+        if token.level == 0 and token.nesting < 1 and token.type != "heading_close":
             if end and length > BEGINNING:
                 break
             end = at

@@ -8,7 +8,9 @@ import pytest
 
 from bench import weights
 
-PAGE = """<link rel="stylesheet" href="/site.css"><link rel="stylesheet" href="/print.css" media="print"><script src="/site.js"></script>
+PAGE = """<link rel="stylesheet" href="/site.css">
+<link rel="stylesheet" href="/print.css" media="print">
+<script src="/site.js"></script>
 <img src="/now.jpg" alt=""><img src="/later.jpg" loading="lazy" alt=""><a href="/more/">more</a>"""
 FILES = {"index.html": PAGE, "site.css": "c" * 200, "site.js": "j" * 30, "now.jpg": "n" * 4, "later.jpg": "l" * 999}
 FILES["print.css"] = "p" * 99
