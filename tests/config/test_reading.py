@@ -1,4 +1,4 @@
-"""Public pages as those meet them who hear them, or read them as text: what a text browser showed badly stays mended."""
+"""Public pages as text: what a text browser showed badly stays mended."""
 
 import re
 from html import unescape
