@@ -16,7 +16,7 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import TextField
+from django.db.models import Model, TextField
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from parler.models import TranslatedFieldsModel
@@ -240,9 +240,9 @@ def is_used(picture: Picture) -> bool:
     In doubt it does: `picture:1` is the beginning of another's name.
     """
     named = [f"picture:{picture.pk}", f"picture:{picture.slug}"]
-    pointing = [(Activist, "portrait"), (Endorsement, "logo")]
-    return any(model.objects.filter(**{key: picture}).exists() for model, key in pointing) or any(
-        model.objects.filter(**{f"{field.name}__contains": name}).exists()
+    pointing: list[tuple[type[Model], str]] = [(Activist, "portrait"), (Endorsement, "logo")]
+    return any(model._default_manager.filter(**{key: picture}).exists() for model, key in pointing) or any(
+        model._default_manager.filter(**{f"{field.name}__contains": name}).exists()
         for model in apps.get_models()
         if issubclass(model, TranslatedFieldsModel)
         for field in model._meta.local_fields
