@@ -52,6 +52,8 @@ class Named(HTMLParser):
         match tag, values:
             case "a", {"href": href}:
                 self.links.append(href)
+            case "link", {"rel": "stylesheet", "media": "print", "href": href}:
+                self.loaded["lazy"].add(href)
             case "link", {"rel": "stylesheet", "href": href}:
                 self.loaded["css"].add(href)
             case "link", {"rel": "icon", "href": href}:
@@ -149,7 +151,7 @@ def table(result: dict[str, Any]) -> str:
         lines.append(f"{row['path'][:39]:<40}{cells}{row['requests']:>10}")
     lines += [
         "",
-        "at once: the page and its stylesheet; all: with scripts and pictures, but no lazy ones.",
+        "at once: the page and its stylesheet; all: with scripts and pictures, but no lazy ones, nor how it prints.",
         "",
     ]
     for encoding in ("br", "gzip"):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import nh3
 from django.conf import settings
@@ -34,6 +34,8 @@ _PICTURE = re.compile(r"picture:([A-Za-z0-9_-]+)")
 _NAMED = re.compile(r"(\]\(\s*<?|\]:\s*<?)picture:([A-Za-z0-9_-]+)(?![^\s>)])")
 # How wide the column of a text is, in static/css/site.css.
 PROSE = "(min-width: 44rem) 42rem, 100vw"
+# So many characters a page that tells of more than the text shows whole, and of a longer text about so many.
+LONG, BEGINNING = 2500, 1000
 
 
 def _shift_headings(state: StateCore) -> None:
@@ -96,17 +98,42 @@ def render(text: str, site: str = "") -> SafeString:
     beginning of its hash; other pictures become links: a page loads nothing from another host. `site` is what stands
     before the addresses of pictures, for readers elsewhere.
     """
+    return _html(_parser().parse(text), site)
+
+
+def _html(tokens: list[Token], site: str = "") -> SafeString:
     options: dict[str, Any] = {
         "tags": _TAGS,
         "attributes": _ATTRIBUTES,
         "url_schemes": _SCHEMES,
         "link_rel": "nofollow noopener",
     }
-    tokens = _parser().parse(text)
     names = {name for token in _images(tokens) if (name := _name(token))}
     rows = Picture.objects.released().prefetch_related("translations").by_name(names)
     html = _parser().renderer.render(tokens, _parser().options, {"pictures": rows, "site": site})
     return mark_safe(nh3.clean(html, **options))  # noqa: S308 - nh3 has just sanitised it
+
+
+class Opening(NamedTuple):
+    """How a text begins, and whether it goes on."""
+
+    html: SafeString
+    goes_on: bool
+
+
+def opening(text: str) -> Opening:
+    """Return a long text's first paragraphs, or the whole of one that is not long."""
+    tokens = _parser().parse(text)
+    if len(text) <= LONG:
+        return Opening(_html(tokens), False)
+    end, length = 0, 0
+    for at, token in enumerate(tokens, 1):
+        length += len(token.content)
+        if token.level == 0 and token.nesting < 1 and token.type != "heading_close":
+            if end and length > BEGINNING:
+                break
+            end = at
+    return Opening(_html(tokens[:end]), end < len(tokens))
 
 
 def names_of_pictures(text: str) -> list[str]:

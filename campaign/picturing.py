@@ -12,14 +12,18 @@ from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import Any, BinaryIO, NamedTuple
 
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Model, TextField
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from parler.models import TranslatedFieldsModel
 from PIL import ExifTags, Image
 
 from campaign import media_files
+from campaign.models import Activist, Endorsement
 from campaign.models.pictures import LARGE, Picture
 
 MAXIMUM_BYTES = 8 * 1024 * 1024
@@ -97,14 +101,32 @@ def _held(picture: Image.Image) -> Any:
         return None
 
 
+def _claimed_by_webp(sent: bytes) -> int:
+    """Return how many pixels a WebP says that it has, 0 for another file: Pillow makes room for them as it opens it."""
+    head = sent[12:30]
+    if sent[:4] != b"RIFF" or sent[8:12] != b"WEBP" or len(head) < 18:
+        return 0
+    match head[:4]:
+        case b"VP8X":
+            width, height = (int.from_bytes(head[at : at + 3], "little") + 1 for at in (12, 15))
+        case b"VP8L":
+            size = int.from_bytes(head[9:13], "little")
+            width, height = (size & 0x3FFF) + 1, (size >> 14 & 0x3FFF) + 1
+        case _:
+            width, height = (int.from_bytes(head[at : at + 2], "little") & 0x3FFF for at in (14, 16))
+    return width * height
+
+
 def _draw(sent: bytes, within: tuple[int, int]) -> Image.Image:
+    if _claimed_by_webp(sent) > _MAXIMUM_PIXELS:
+        raise _too_many_pixels()
     try:
         with Image.open(BytesIO(sent), formats=["JPEG", "PNG", "WEBP"]) as opened:
             whole = opened.width * opened.height
             opened.draft("RGB", (max(within), max(within)))
             held = whole if "progressive" in opened.info else opened.width * opened.height
             if held > _MAXIMUM_PIXELS or whole > _MAXIMUM_PIXELS_READ_SMALLER:
-                raise ValidationError(_("This picture has too many pixels. Please send a smaller one."))
+                raise _too_many_pixels()
             picture = opened if opened.mode in {"RGB", "RGBA", "L"} else opened.convert("RGBA")
             picture.thumbnail((max(within), max(within)))
             turned = _UPRIGHT.get(_held(picture))
@@ -115,6 +137,10 @@ def _draw(sent: bytes, within: tuple[int, int]) -> Image.Image:
     paper = Image.new("RGB", upright.size, "white")  # JPEG knows no transparency
     paper.paste(upright, mask=upright.getchannel("A"))
     return paper
+
+
+def _too_many_pixels() -> ValidationError:
+    return ValidationError(_("This picture has too many pixels. Please send a smaller one."))
 
 
 def jpeg(picture: Image.Image, quality: int = _QUALITY) -> bytes:
@@ -205,6 +231,24 @@ def keep(drawn: Drawn, *, alt: str, credit: str = "", by: User | None) -> Pictur
     except IntegrityError:
         return Picture.objects.get(sha256=drawn.sha256)
     return picture
+
+
+def is_used(picture: Picture) -> bool:
+    """
+    Whether it is somebody's portrait or an endorser's sign, or Markdown that organisers wrote may show it.
+
+    In doubt it does: `picture:1` is the beginning of another's name.
+    """
+    named = [f"picture:{picture.pk}", f"picture:{picture.slug}"]
+    pointing: list[tuple[type[Model], str]] = [(Activist, "portrait"), (Endorsement, "logo")]
+    return any(model._default_manager.filter(**{key: picture}).exists() for model, key in pointing) or any(
+        model._default_manager.filter(**{f"{field.name}__contains": name}).exists()
+        for model in apps.get_models()
+        if issubclass(model, TranslatedFieldsModel)
+        for field in model._meta.local_fields
+        if isinstance(field, TextField)
+        for name in named
+    )
 
 
 def find(name: str) -> tuple[Picture, Path] | None:

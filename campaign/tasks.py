@@ -1,8 +1,8 @@
-"""The bell of the mailings; which copies are missing stands in the rows."""
+"""The bell of the mailings, for which copies are missing stands in the rows; and the sweeping of files."""
 
 from celery import shared_task
 
-from campaign import enqueuing
+from campaign import enqueuing, media_files
 from outbox.tasks import Bell
 
 
@@ -11,3 +11,9 @@ def enqueue_mailings() -> None:
     """Write the copies that subscribers are to get."""
     if enqueuing.enqueue_due():
         enqueue_mailings.delay()
+
+
+@shared_task
+def sweep_pictures() -> None:
+    """Remove files that belong to no picture (daily)."""
+    media_files.sweep()

@@ -7,12 +7,14 @@ Words come from the site's own language where there are any in it, else from the
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.forms.models import _get_foreign_key
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import format_lazy
@@ -72,14 +74,33 @@ def _stamp(label: str, row: int, language: str) -> None:
 
 
 def models_of(user: User) -> list[Any]:
-    """Return the models whose words this organiser may change, and which have a page of their own at the desk."""
+    """Return the models whose words this organiser may change, on their own page at the desk or on another row's."""
+    parents = _parents()
     return [
         model
         for model in apps.get_models()
         if issubclass(model, TranslatableModel)
-        and admin.site.is_registered(model)
+        and (admin.site.is_registered(model) or model in parents)
         and user.has_perm(f"{model._meta.app_label}.change_{model._meta.model_name}")
     ]
+
+
+@cache
+def _parents() -> dict[Any, str]:
+    """Return by model the key to the row on whose page it is edited, where it has no page of its own."""
+    return {
+        inline.model: _get_foreign_key(parent, inline.model, inline.fk_name).name
+        for parent, desk in admin.site._registry.items()
+        for inline in desk.inlines
+        if not admin.site.is_registered(inline.model)
+    }
+
+
+def _address(row: Any, language: str) -> str:
+    key = _parents().get(type(row))
+    page = getattr(row, key) if key else row
+    name = f"admin:{page._meta.app_label}_{page._meta.model_name}_change"
+    return f"{reverse(name, args=[page.pk])}?language={language}"
 
 
 def work(user: User) -> Iterator[Waiting]:
@@ -103,8 +124,7 @@ def behind(user: User, language: str) -> list[Behind]:
     return [
         Behind(
             row,
-            f"{reverse(f'admin:{model._meta.app_label}_{model._meta.model_name}_change', args=[row.pk])}"
-            f"?language={language}",
+            _address(row, language),
             str(names.get(row.words_from, row.words_from)),
             row.words_since,
         )
@@ -123,6 +143,10 @@ def _behind(model: Any, language: str) -> QuerySet[Any]:
     rows = model._default_manager.all()
     if any(field.name == "published_at" for field in model._meta.fields):
         rows = rows.filter(published_at__isnull=False)
+    if key := _parents().get(model):
+        rows = rows.select_related(key)
+        if any(field.name == "published_at" for field in model._meta.get_field(key).related_model._meta.fields):
+            rows = rows.filter(**{f"{key}__published_at__isnull": False})
     source = Case(*(When(Exists(texts.filter(language_code=code)), then=Value(code)) for code in SOURCES))
     rows = rows.annotate(words_from=source).filter(words_from__isnull=False).exclude(words_from=language)
     rows = rows.annotate(

@@ -10,6 +10,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("card.png", views.site_card, name="card"),
     path("strikes/<slug:slug>/", views.strike, name="strike"),
+    path("strikes/<slug:slug>/story/", views.story, name="story"),
     path("strikes/<slug:slug>/card.png", views.card, {"model": Strike}, name="strike_card"),
     path("activists/", views.activists, name="activists"),
     path("activists/<slug:slug>/", views.activist, name="activist"),

@@ -112,13 +112,25 @@ def strike(request: HttpRequest, slug: str) -> HttpResponse:
             for related, rows, name, most in (
                 ("activists", Activist.objects.with_charges(), "people", None),
                 ("messages", MessageOfSupport.objects.prefetch_related("translations"), "support", NEWEST),
-                ("endorsements", Endorsement.objects.prefetch_related("translations"), "endorsed", ENDORSED),
+                (
+                    "endorsements",
+                    Endorsement.objects.prefetch_related("translations", "logo__translations"),
+                    "endorsed",
+                    ENDORSED,
+                ),
                 ("documents", Document.objects.prefetch_related("translations"), "papers", None),
                 ("news", Update.objects.prefetch_related("translations"), "newest_updates", NEWEST),
             )
         ),
     )
     return _page(request, "campaign/strike.html", queryset, slug, "strike")
+
+
+@require_safe
+@cacheable()
+def story(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show the whole of a story of which the strike's page has the beginning."""
+    return _page(request, "campaign/story.html", Strike.objects.prefetch_related("translations"), slug, "strike")
 
 
 @require_safe
@@ -246,7 +258,7 @@ def endorsements(request: HttpRequest) -> HttpResponse:
     published = Endorsement.objects.published()
     chosen = country(request.GET.get("country", ""))
     found = published.filter(country=chosen) if chosen else published
-    rows = found.prefetch_related("translations", "strike__translations")
+    rows = found.prefetch_related("translations", "strike__translations", "logo__translations")
     context = {
         "endorsements": _pages(request, rows, ENDORSEMENTS_PER_PAGE),
         "sums": found.aggregate(counted=Count("members"), total=Sum("members")),

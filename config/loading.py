@@ -148,7 +148,7 @@ MESSAGE = Kind(
 ENDORSEMENT = Kind(
     Endorsement,
     ("organisation", "branch", "country", "members", "url", "endorsed_on", "published_at", *SENT_IN),
-    refers=("strike",),
+    refers=("strike", "logo"),
     body="statement",
 )
 DOCUMENT = Kind(

@@ -37,6 +37,7 @@ from django.utils import translation
 from django.utils.http import parse_etags
 
 from campaign import editions
+from config.tidying import tidied
 
 # What the paths of public pages are made of.
 PATH = re.compile(r"/[A-Za-z0-9_/.-]{0,200}")
@@ -151,6 +152,7 @@ class PageCache:
     def _make(self, key: str, environ: WSGIEnvironment, edition: int, kept: Page | None) -> Page | Answer:
         answer = _ask(self._program, environ)
         if answer.may_be_kept:
+            answer = _tidy(answer)
             etag = f'W/"{urlsafe_b64encode(sha256(answer.body).digest()[:15]).decode()}"'
             # It depends on nothing that a reader sends, whatever Django says of the language.
             headers = [(name, value) for name, value in answer.headers if name.lower() != "vary"]
@@ -268,6 +270,15 @@ def _ask(program: WSGIApplication, environ: WSGIEnvironment) -> Answer:
             body.close()
     (status, headers) = began[-1]
     return Answer(status, headers, content)
+
+
+def _tidy(answer: Answer) -> Answer:
+    """Return a page of HTML as small as it can be said."""
+    if not any(name.lower() == "content-type" and value.startswith("text/html") for name, value in answer.headers):
+        return answer
+    body = tidied(answer.body.decode()).encode()
+    headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
+    return answer._replace(headers=[*headers, ("Content-Length", str(len(body)))], body=body)
 
 
 def _pass_on(answer: Answer, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -274,6 +274,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "heartbeat": {"task": "outbox.tasks.heartbeat", "schedule": 30, "options": {"expires": 120}},
     "purge": {"task": "privacy.tasks.purge", "schedule": 24 * 3600},
+    "sweep": {"task": "campaign.tasks.sweep_pictures", "schedule": 24 * 3600},
 }
 
 # --- Mail --------------------------------------------------------------------------------------------------------

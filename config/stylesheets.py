@@ -8,13 +8,14 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 # What stands in quotes stays as it is.
 _COMMENT = re.compile(r"""("[^"]*")|/\*.*?\*/""", re.DOTALL)
-_BLANK = re.compile(r"""("[^"]*")|\s*([{};,])\s*|(\s)\s*""")
+_SPARE = re.compile(r"""("[^"]*")|\s*([{};,>])\s*|(:)\s+|(\s)\s*|(?<![\w.])0(?=\.\d)""")
 
 
 def minified(css: str) -> str:
     """Return a stylesheet that means the same."""
     css = _COMMENT.sub(r"\1", css)
-    return _BLANK.sub(lambda found: found[1] or found[2] or " ", css).strip()
+    css = _SPARE.sub(lambda found: " " if found[4] else found[1] or found[2] or found[3] or "", css)
+    return css.replace(";}", "}").strip()
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):

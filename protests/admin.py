@@ -1044,8 +1044,8 @@ class PicketReportAdmin(SubmittedAdmin, PublishedAdmin):
     list_filter = (SubmittedFilter,)
     search_fields = ("translations__text", "organisation", "picket__slug")
     autocomplete_fields = ("picket", "pictures")
-    readonly_fields = ("shown",)
-    fields = ("picket", "organisation", "people", "text", "shown", "pictures", "published_at")
+    readonly_fields = ("shown", "for_pictures")
+    fields = ("picket", "organisation", "people", "text", "shown", "for_pictures", "pictures", "published_at")
     has_preview = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -1085,6 +1085,16 @@ class PicketReportAdmin(SubmittedAdmin, PublishedAdmin):
     )
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Any]) -> int:
         return witnessing.withdraw(queryset)
+
+    @admin.display(description=_("page for more pictures"))
+    def for_pictures(self, report: PicketReport) -> Any:
+        if report.pk is None or not PicketReport.objects.waiting().filter(pk=report.pk).exists():
+            return ""
+        url = reverse("protests:report_pictures", args=[report.picket.slug, witnessing.token(report)])
+        words = _(
+            "Add pictures as whoever sent this report could: the address works for a day, and for all who have it."
+        )
+        return format_html('<a href="{}">{}</a>', url, words)
 
     @admin.display(description=_("how they look"))
     def shown(self, report: PicketReport) -> Any:

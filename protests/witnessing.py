@@ -7,7 +7,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Count, ProtectedError, QuerySet
+from django.db.models import Count, QuerySet
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
@@ -84,12 +84,9 @@ def withdraw(reports: QuerySet[PicketReport]) -> int:
 # Connected in every process: Django's admin, which imports this, is loaded with the apps.
 @receiver(pre_delete, sender=PicketReport)
 def drop_pictures(instance: PicketReport, **_signal: Any) -> None:
-    """Delete with a report the pictures that came with it, which no one has published."""
-    theirs = Picture.objects.filter(picket_reports=instance.pk, uploaded_by=None, published_at=None)
+    """Delete with a report the pictures that came with it, published or not, unless an organiser uses one elsewhere."""
+    theirs = Picture.objects.filter(picket_reports=instance.pk, uploaded_by=None)
     alone = Picture.objects.annotate(reports=Count("picket_reports")).filter(pk__in=theirs.values("pk"), reports=1)
     for picture in alone:
-        try:
-            with transaction.atomic():
-                picture.delete()
-        except ProtectedError:
-            pass  # an organiser uses it elsewhere
+        if not picturing.is_used(picture):
+            picture.delete()

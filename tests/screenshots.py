@@ -1,5 +1,5 @@
 """
-Pictures of the site: `python -m tests.screenshots` makes the few in docs/pictures, `--all DIR` every page in DIR.
+Pictures of the site: `python -m tests.screenshots` makes docs/pictures and docs/pictures.md, `--all DIR` all in DIR.
 
 Runs the program as `make run` does, with the demo campaign, on free ports and in a folder of its own, and goes the
 way of a supporter and of an organiser through it. Nothing is left running.
@@ -16,9 +16,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from urllib.request import urlopen
 
+from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Locator, Page, sync_playwright
 
 from tests.journeys.conftest import FLAGS, find_chromium
@@ -34,6 +36,38 @@ PICTURES = {
     "fund": ("fund", DESKTOP, 800, "light"),
     "admin": ("admin-index", DESKTOP, 800, "light"),
 }
+# Stop of the tour: what its picture shows, in three widths, light above and dark below.
+GALLERY = {
+    "home": "Home: what happens, who is in prison, what to do now",
+    "home-ru": "Home in Russian",
+    "strike": "A strike: demands, a month's labour, the story, what to do, the timeline",
+    "strike-rtl": "A strike laid out from right to left",
+    "activists-de": "Activists in German: what each is accused of, and where that stands",
+    "activist": "An activist: charges with their history",
+    "remembered": "A memorial page",
+    "letter": "A letter to sign",
+    "letter-errors": "A letter's form with what is still missing",
+    "confirm": "Behind the mailed link: one button",
+    "receipt": "A signer's receipt: what became of each letter",
+    "update": "An update",
+    "pickets": "Pickets: coming, on the map, by country",
+    "endorsements": "Who endorses the strike",
+    "messages": "Messages of support",
+    "fund": "The fund: figures and how to give",
+    "pledge": "A pledge's form",
+    "instructions": "How to pay what was pledged",
+    "document": "A document to hand on",
+    "subscribe": "Updates by e-mail",
+    "not-found": "A page that does not exist",
+    "admin-index": "The desk: what waits for a decision",
+    "admin-import-preview": "The desk: targets from a table, looked at before they are taken",
+    "admin-mailing-page": "The desk: a mailing before it goes",
+    "admin-translations": "The desk: translations that are missing or behind",
+}
+# In the gallery's pictures a screen of this height is shown, half as large as it is.
+GALLERY_HEIGHT, GAP = 820, 12
+# Less than that, of 255, is a date or a count that has moved on: the picture stays as it is.
+SAME = 0.4
 WAIT_SECONDS = 60
 IMPORTED = """name,salutation,email,seat
 Embassy of Kazakhstan in Lilliput,Dear Ambassador,lilliput@example.org,DE
@@ -270,6 +304,49 @@ def tour(page: Page, site: str, password: str) -> Iterator[str]:
     yield from admin_pages(page, password)
 
 
+def sheet(page: Page) -> Image.Image:
+    """Return the page in three widths, light above and dark below."""
+    rows = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        row = []
+        for width in (PHONE, TABLET, DESKTOP):
+            page.set_viewport_size({"width": width, "height": GALLERY_HEIGHT})
+            page.wait_for_timeout(300)  # until buttons have faded to their colour
+            row.append(Image.open(BytesIO(page.screenshot())).convert("RGB").reduce(2))
+        rows.append(row)
+    width = sum(picture.width for picture in rows[0]) + 2 * GAP
+    drawn = Image.new("RGB", (width, GALLERY_HEIGHT + GAP), "#8c8479")
+    for at, row in enumerate(rows):
+        left = 0
+        for picture in row:
+            drawn.paste(picture, (left, at * (GALLERY_HEIGHT // 2 + GAP)))
+            left += picture.width + GAP
+    return drawn
+
+
+def write(drawn: Image.Image, path: Path) -> None:
+    """Write a small PNG, unless there is one that looks the same."""
+    small = drawn.quantize(48, dither=Image.Dither.NONE)
+    if path.exists():
+        before = Image.open(path).convert("RGB")
+        seen = small.convert("RGB")
+        if before.size == seen.size and max(ImageStat.Stat(ImageChops.difference(before, seen)).mean) < SAME:
+            return
+    small.save(path, optimize=True)
+    print(path)
+
+
+def write_list(folder: Path) -> None:
+    """Write the page of the documentation that shows the gallery."""
+    lines = ["# Pictures", "", "Each page on a phone, a tablet and a desktop, light above and dark below."]
+    lines += ["`make screenshots` makes them anew."]
+    for stop, words in GALLERY.items():
+        described = f"{words}: on a phone, a tablet and a desktop, light and dark"
+        lines += ["", f"## {words}", "", f"![{described}]({folder.name}/all-{stop}.png)"]
+    (folder.parent / "pictures.md").write_text("\n".join(lines) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make the pictures in docs/pictures.")
     parser.add_argument("--only", default="", metavar="PATTERN", help="only pages whose names match the expression")
@@ -290,15 +367,22 @@ def main() -> None:
                 }
             else:
                 pictures = {name: look for name, (shown, *look) in PICTURES.items() if shown == stop}
+            if not folder and stop in GALLERY:
+                write(sheet(page), ROOT / "docs" / "pictures" / f"all-{stop}.png")
             for name, (width, height, scheme) in pictures.items():
                 page.set_viewport_size({"width": width, "height": height})
                 page.emulate_media(color_scheme=scheme)
                 if stop.startswith("admin"):
                     page.wait_for_timeout(300)  # until the admin's buttons have faded to their new colour
                 path = (folder or ROOT / "docs" / "pictures") / f"{name.replace('/', '-')}.png"
-                page.screenshot(path=path, full_page=bool(folder))
-                print(path)
+                if folder:
+                    page.screenshot(path=path, full_page=True)
+                    print(path)
+                else:
+                    write(Image.open(BytesIO(page.screenshot())).convert("RGB"), path)
         chromium.close()
+    if not folder:
+        write_list(ROOT / "docs" / "pictures")
 
 
 if __name__ == "__main__":

@@ -53,10 +53,12 @@ class EndorsementAdmin(SubmittedAdmin, PublishedAdmin):
         "members",
         "url",
         "endorsed_on",
+        "logo",
         "strike",
         "statement",
         "published_at",
     )
+    raw_id_fields = ("logo",)
     slug_from = "organisation"
     has_preview = False
 

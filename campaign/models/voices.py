@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from parler.models import TranslatableModel, TranslatedFields
 
+from campaign.models.pictures import Picture
 from campaign.models.published import OfStrikeQuerySet
 from campaign.models.strikes import Strike
 from campaign.models.submitted import Submitted, SubmittedQuerySet
@@ -83,6 +84,15 @@ class Endorsement(Submitted, TranslatableModel):
         _("website"), max_length=500, blank=True, validators=[URLValidator(schemes=["https", "http"])]
     )
     endorsed_on = models.DateField(_("endorsed on"), null=True, blank=True)
+    logo = models.ForeignKey(
+        Picture,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("logo"),
+        help_text=_("From “Pictures”, with words for those who cannot see it; shown once it is published there."),
+    )
     translations = TranslatedFields(
         statement=models.TextField(_("statement"), blank=True, help_text=_("In their own words. Plain text."))
     )
@@ -99,6 +109,7 @@ class Endorsement(Submitted, TranslatableModel):
         "members",
         "url",
         "endorsed_on",
+        "logo",
     }
 
     class Meta(Submitted.Meta):

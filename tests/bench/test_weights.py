@@ -8,9 +8,12 @@ import pytest
 
 from bench import weights
 
-PAGE = """<link rel="stylesheet" href="/site.css"><script src="/site.js"></script>
+PAGE = """<link rel="stylesheet" href="/site.css">
+<link rel="stylesheet" href="/print.css" media="print">
+<script src="/site.js"></script>
 <img src="/now.jpg" alt=""><img src="/later.jpg" loading="lazy" alt=""><a href="/more/">more</a>"""
 FILES = {"index.html": PAGE, "site.css": "c" * 200, "site.js": "j" * 30, "now.jpg": "n" * 4, "later.jpg": "l" * 999}
+FILES["print.css"] = "p" * 99
 
 
 class Packing(BaseHTTPRequestHandler):
@@ -39,10 +42,10 @@ def site():
         thread.join()
 
 
-def test_a_page_weighs_what_it_waits_for_and_what_comes_later_but_no_lazy_picture(site):
+def test_a_page_weighs_what_it_waits_for_and_what_comes_later_but_no_lazy_picture_and_not_how_it_prints(site):
     row = weights.weighed(site, "/", weights.Named(PAGE))
     plain = row["identity"]
-    assert (plain["html"], plain["css"], plain["js"], plain["pictures"], plain["lazy"]) == (len(PAGE), 200, 30, 4, 999)
+    assert (plain["html"], plain["css"], plain["js"], plain["pictures"], plain["lazy"]) == (len(PAGE), 200, 30, 4, 1098)
     assert plain["first_view"] == len(PAGE) + 200
     assert plain["all"] == plain["first_view"] + 34
     assert row["gzip"]["css"] < 200

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from campaign.markdown import plain, render
+from campaign.markdown import opening, plain, render
 from tests.factories import PictureFactory
 
 # Each is a known way to smuggle a script or a foreign request past a filter.
@@ -174,3 +174,31 @@ def test_readers_elsewhere_get_whole_addresses():
 
 def test_a_mail_has_the_words_of_a_picture_alone():
     assert plain("![the gate](picture:3)") == "the gate"
+
+
+def test_a_text_that_is_not_long_opens_whole():
+    text = "One.\n\n# Two\n\n" + "Three. " * 300
+    assert opening(text) == (render(text), False)
+
+
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        ("One.\n\n" + "Two. " * 600, "<p>One.</p>"),
+        ("# One\n\n" + "Two. " * 600 + "\n\nThree.", "<h2>One</h2>\n<p>Two. "),
+        ("- " + "one " * 700 + "\n- two\n\nThree.", "<ul>\n<li>one "),
+        ("One. " * 250 + "\n\n# Two\n\n" + "Three. " * 600, "<p>One. "),
+    ],
+)
+def test_a_long_text_opens_with_whole_paragraphs_and_never_ends_with_a_heading(text, begins):
+    html, goes_on = opening(text)
+    assert goes_on
+    assert html.startswith(begins)
+    assert render(text).startswith(html)
+    assert not html.endswith("</h2>\n")
+    assert "Three" not in html
+
+
+def test_a_long_text_of_one_paragraph_is_shown_whole():
+    text = "One. " * 600
+    assert opening(text) == (render(text), False)

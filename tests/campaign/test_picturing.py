@@ -1,5 +1,7 @@
 """Pictures: drawn anew in two sizes, named by their hash, handed out for ever the same, and gone when deleted."""
 
+import os
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from django.template import Context, Template
 from django.utils import translation
 from PIL import Image
 
-from campaign import picturing
+from campaign import media_files, picturing, tasks
 from campaign.models import Picture
 from protests import witnessing
 from tests.donations.test_filing import claiming, photo
@@ -284,3 +286,51 @@ def test_a_picture_is_drawn_before_the_database_is_locked():
         witnessing.add_picture(report, BytesIO(drawing()), alt="The square", credit="")
     assert seen == [outside]
     assert report.pictures.count() == 1
+
+
+def huge_webp(kind):
+    """The first bytes of a WebP that says it is 16,383 pixels wide and high, and holds none."""
+    edge = 16382
+    body = {
+        b"VP8X": bytes(4) + edge.to_bytes(3, "little") * 2,
+        b"VP8L": b"\x2f" + (edge | edge << 14).to_bytes(4, "little") + bytes(5),
+        b"VP8 ": b"\x30\x01\x00\x9d\x01\x2a" + (edge + 1).to_bytes(2, "little") * 2,
+    }[kind]
+    chunk = kind + len(body).to_bytes(4, "little") + body
+    return b"RIFF" + (4 + len(chunk)).to_bytes(4, "little") + b"WEBP" + chunk + bytes(8)
+
+
+@pytest.mark.parametrize("kind", [b"VP8X", b"VP8L", b"VP8 "])
+def test_a_webp_that_claims_to_be_huge_is_refused_before_there_is_made_room_for_it(folder, monkeypatch, kind):
+    def opened(*args, **kwargs):
+        raise AssertionError("Pillow makes room for all of a WebP when it opens it.")
+
+    monkeypatch.setattr(Image, "open", opened)
+    with pytest.raises(ValidationError, match="too many pixels"):
+        take(huge_webp(kind))
+    assert files(folder) == []
+
+
+@pytest.mark.parametrize("options", [{"lossless": True}, {"quality": 80}, {"exif": b"Exif\0\0"}])
+def test_how_large_a_webp_is_stands_in_its_head(options):
+    content = BytesIO()
+    Image.new("RGB", (300, 200), "red").save(content, "WEBP", **options)
+    assert picturing._claimed_by_webp(content.getvalue()) == 300 * 200
+
+
+def test_files_that_a_rolled_back_upload_left_are_swept_a_day_later(folder):
+    kept = take()
+    with transaction.atomic():
+        take(drawing(size=(60, 40)))
+        transaction.set_rollback(True)
+    for name in (".half-written", "card.png"):
+        media_files.write(name, b"x")
+    (folder / "cards").mkdir()
+    assert len(files(folder)) == 6
+    assert media_files.sweep() == 0
+    for path in folder.iterdir():
+        os.utime(path, (time.time() - 25 * 3600,) * 2)
+
+    tasks.sweep_pictures()
+
+    assert files(folder) == sorted(["card.png", "cards", *(version.name for version in kept.versions)])

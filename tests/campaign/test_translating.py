@@ -1,14 +1,14 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Permission, User
 from django.db import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
 
 from campaign import translating
-from campaign.models import TextChange, Update
-from tests.factories import OrganiserFactory, UpdateFactory
+from campaign.models import Demand, TextChange, Update
+from tests.factories import OrganiserFactory, StrikeFactory, UpdateFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -131,3 +131,26 @@ def test_the_database_holds_one_change_of_a_text():
     TextChange.objects.create(**change)
     with pytest.raises(IntegrityError):
         TextChange.objects.create(**change)
+
+
+def test_words_that_are_edited_on_anothers_page_wait_too_and_lead_there(translator, desk):
+    translator.user_permissions.add(*Permission.objects.filter(codename__in=["change_demand", "change_strike"]))
+    strike, draft = StrikeFactory(), StrikeFactory(published_at=None)
+    for each in (strike, draft):
+        each.create_translation("de", title="Streik")
+        Demand.objects.create(strike=each, position=1, text="Bread.")
+    demand = strike.demands.get()
+    translator = User.objects.get(pk=translator.pk)
+    (missing,) = translating.behind(translator, "de")
+    assert (missing.row, missing.since) == (demand, None)
+    assert missing.url == f"{reverse('admin:campaign_strike_change', args=[strike.pk])}?language=de"
+    demand.create_translation("de", text="Brot.")
+    TextChange.objects.filter(model="campaign.demand").update(changed_at=timezone.now() - timedelta(hours=1))
+    assert translating.behind(translator, "de") == []
+    demand.set_current_language("en")
+    demand.text = "Bread and roses."
+    demand.save()
+    (behind,) = translating.behind(translator, "de")
+    assert behind.since
+    desk.post(reverse("admin:translations"), {"language": "de", "row": f"campaign.demand:{demand.pk}"})
+    assert translating.behind(translator, "de") == []

@@ -7,9 +7,9 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from campaign.models import Endorsement, MessageOfSupport, Strike
+from campaign.models import Endorsement, MessageOfSupport, Picture, Strike
 from limits.stamping import stamp
-from tests.factories import EndorsementFactory, MessageOfSupportFactory, StrikeFactory
+from tests.factories import EndorsementFactory, MessageOfSupportFactory, PictureFactory, StrikeFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -197,3 +197,10 @@ class TestSendingAnEndorsement:
         client.post(self.PAGE, {**posted, "strike": other.pk})
         assert Endorsement.objects.get().strike == other
         assert Strike.objects.published().count() == 2
+
+
+def test_an_endorsement_shows_its_sign_with_words_once_that_is_published(client):
+    EndorsementFactory(logo=PictureFactory(alt="A loaf on a red ground", published_at=None))
+    assert "A loaf" not in client.get("/endorsements/").text
+    Picture.objects.update(published_at=timezone.now())
+    assert 'alt="A loaf on a red ground"' in client.get("/endorsements/").text

@@ -141,6 +141,12 @@ class TestPacking:
         assert reply.headers["Vary"] == "Accept-Encoding"
         assert b"<!doctype html>" in reply.body
 
+    def test_a_page_is_kept_without_the_indents_of_its_templates(self, site, client, letter):
+        reply = site.get(letter.get_absolute_url())
+        assert reply.headers["Content-Length"] == str(len(reply.body))
+        assert b"\n  " not in reply.body.partition(b"<textarea")[0]
+        assert len(reply.body) < 0.95 * len(client.get(letter.get_absolute_url()).content)
+
     def test_a_page_that_has_changed_is_packed_anew(self, site):
         UpdateFactory(title="News of the first day")
         site.get("/updates/", HTTP_ACCEPT_ENCODING="br")

@@ -1,6 +1,7 @@
 """What visitors send in about pickets: the picket itself, a report, and its pictures."""
 
 import html
+import re
 import time
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
@@ -22,12 +23,15 @@ from protests.models import Picket, PicketReport
 from tests.donations.test_filing import picture as drawing
 from tests.factories import (
     LONG_AGO,
+    ActivistFactory,
+    EndorsementFactory,
     OrganiserFactory,
     PicketFactory,
     PicketReportFactory,
     PictureFactory,
     StrikeFactory,
     SubmittedReportFactory,
+    UpdateFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -297,7 +301,7 @@ class TestPictures:
         row = SubmittedReportFactory()
         witnessing.add_picture(row, BytesIO(drawing(size=(60, 40))), alt="Theirs", credit="")
         witnessing.add_picture(row, BytesIO(drawing(size=(61, 40))), alt="Shared", credit="")
-        ours = PictureFactory(alt="Ours")
+        ours = PictureFactory(alt="Ours", uploaded_by=OrganiserFactory())
         row.pictures.add(ours)
         SubmittedReportFactory().pictures.add(Picture.objects.translated(alt="Shared").get())
         PicketReport.objects.filter(pk=row.pk).update(submitted_at=timezone.now() - timedelta(days=91))
@@ -307,6 +311,24 @@ class TestPictures:
 
         assert sorted(picture.alt for picture in Picture.objects.all()) == ["Ours", "Shared"]
         assert len(files(folder)) == 1
+
+    def test_a_published_report_that_is_deleted_takes_its_pictures_with_it_and_leaves_those_in_use(
+        self, folder, django_capture_on_commit_callbacks
+    ):
+        row = SubmittedReportFactory()
+        for number, alt in enumerate(("Theirs", "Portrait", "In an update", "Logo")):
+            witnessing.add_picture(row, BytesIO(drawing(size=(60 + number, 40))), alt=alt, credit="")
+        witnessing.publish(PicketReport.objects.all(), by=OrganiserFactory())
+        of = {picture.alt: picture for picture in Picture.objects.released()}
+        ActivistFactory(portrait=of["Portrait"])
+        EndorsementFactory(logo=of["Logo"])
+        UpdateFactory(body=f"![They stand](picture:{of['In an update'].slug})")
+
+        with django_capture_on_commit_callbacks(execute=True):
+            row.delete()
+
+        assert {picture.alt for picture in Picture.objects.all()} == {"Portrait", "In an update", "Logo"}
+        assert len(files(folder)) == 3
 
     def test_a_withdrawn_report_takes_back_the_pictures_that_came_with_it(self):
         row, other = SubmittedReportFactory(), SubmittedReportFactory()
@@ -324,6 +346,16 @@ class TestPictures:
 
 
 class TestDesk:
+    def test_a_report_that_waits_leads_to_the_page_for_its_pictures_even_if_it_is_doubted(self, client, folder):
+        row = SubmittedReportFactory(hold=Why.UNKNOWN)
+        client.force_login(OrganiserFactory())
+        address = reverse("admin:protests_picketreport_change", args=[row.pk])
+        link = re.search(r'href="(/pickets/[^"]*/pictures/[^"]*)"', client.get(address).text)[1]
+        assert client.post(link, picture(alt="Banners")).url == link
+        assert row.pictures.get().alt == "Banners"
+        witnessing.publish(PicketReport.objects.all(), by=OrganiserFactory())
+        assert "/pictures/" not in client.get(address).text.split("<main")[-1].partition('id="id_pictures"')[0]
+
     def test_the_page_of_a_report_shows_its_pictures_and_a_date_publishes_both(self, client):
         row = SubmittedReportFactory()
         witnessing.add_picture(row, BytesIO(drawing()), alt="Banners", credit="")

@@ -1,0 +1,57 @@
+"""Public pages as text: what a text browser showed badly stays mended."""
+
+import re
+from html import unescape
+
+import pytest
+
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+PATHS = (
+    "/",
+    "/activists/",
+    "/letters/",
+    "/updates/",
+    "/pickets/",
+    "/fund/",
+    "/messages/",
+    "/endorsements/",
+    "/documents/",
+)
+
+
+@pytest.fixture(scope="module")
+def words_of():
+    def words(html):
+        alternatives = re.sub(r'<img[^>]* alt="([^"]*)"[^>]*>', r" \1 ", html)
+        return " ".join(unescape(re.sub(r"<[^>]*>", " ", alternatives)).split())
+
+    return words
+
+
+def test_every_page_reads_well_as_text(client, words_of):
+    strike = make.StrikeFactory()
+    activist = make.ActivistFactory(strike=strike)
+    make.CustodyFactory(activist=activist)
+    rows = [strike, activist, make.LetterFactory(strike=strike), make.PicketFactory(strike=strike)]
+    rows += [make.UpdateFactory(strike=strike), make.DocumentFactory(strike=strike)]
+    make.MessageOfSupportFactory(strike=strike)
+    make.EndorsementFactory(strike=strike)
+    make.BankAccountFactory(fund=make.FundFactory(strike=strike))
+    for path in (*PATHS, *(row.get_absolute_url() for row in rows)):
+        response = client.get(path)
+        assert response.status_code == 200, path
+        html = response.text
+        # It begins with the other languages by name, and the way past the navigation.
+        assert all('title="' in link for link in re.findall(r'<link rel="alternate"[^>]*>', html)), path
+        assert re.search(r'<body>\s*<a class="skip" href="#main">', html), path
+        headings = re.findall(r"<h([1-6])\b", html)
+        assert headings[0] == "1", path
+        assert headings.count("1") == 1, path
+        links = re.findall(r"<a\b[^>]*>(.*?)</a>", html, re.DOTALL)
+        assert all(words_of(link).lower() not in {"", "here", "click here", "link", "more"} for link in links), path
+        # A bullet of its own before a heading, and words in drawings, are noise.
+        assert not re.search(r"<li\b[^>]*>\s*(?:<(?:div|article)\b[^>]*>\s*)*<h[1-6]\b", html), path
+        assert not re.search(r"<text[\s>]", html), path
+        assert not re.search(r"</strong>\s+<span[^>]*>:", html), path
