@@ -32,6 +32,7 @@ if __name__ == "__main__":
 from django.conf import settings
 from django.core.management import call_command
 from django.urls import Resolver404, resolve, reverse
+from django.utils import translation
 
 from bench import machine
 from bench.serving import served
@@ -103,7 +104,15 @@ PRIVATE = {"no-referrer", "same-origin", "strict-origin", "strict-origin-when-cr
 UNSAFE = {"origin", "origin-when-cross-origin", "unsafe-url", "no-referrer-when-downgrade"}
 SIX_MONTHS = 15_552_000
 # Beside the links: what a reader comes to by mail, what has no link, and what is not there.
-UNLINKED = ("/healthz", "/confirm/x/", "/receipt/x/", "/unsubscribe/x/", "/subscribe/x/", "/fund/pledge/x/", "/nowhere/")
+UNLINKED = (
+    "/healthz",
+    "/confirm/x/",
+    "/receipt/x/",
+    "/unsubscribe/x/",
+    "/subscribe/x/",
+    "/fund/pledge/x/",
+    "/nowhere/",
+)
 SHOWN = (
     "Content-Security-Policy", "Strict-Transport-Security", "Referrer-Policy", "Permissions-Policy",
     "Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy", "X-Content-Type-Options", "X-Frame-Options",
@@ -138,7 +147,7 @@ def directives(policies: list[str]) -> dict[str, set[str]]:
     return found
 
 
-def csp(answer: Answer) -> str:
+def csp(answer: Answer) -> str:  # noqa: PLR0911 - one for each result, from the worst on
     found = directives(answer.headers.get_all("Content-Security-Policy", []))
     if not found:
         return "csp-not-implemented"
@@ -215,7 +224,9 @@ def redirection(plain: Answer, host: str) -> str:
 
 
 def referrer_policy(answer: Answer) -> str:
-    known = [part for one in answer.get("Referrer-Policy").lower().split(",") if (part := one.strip()) in PRIVATE | UNSAFE]
+    known = [
+        part for one in answer.get("Referrer-Policy").lower().split(",") if (part := one.strip()) in PRIVATE | UNSAFE
+    ]
     if not answer.get("Referrer-Policy"):
         return "referrer-policy-not-implemented"
     if not known:
@@ -329,7 +340,8 @@ class Site:
 
 def kind(path: str) -> str:
     try:
-        return str(resolve(path).view_name)
+        with translation.override(translation.get_language_from_path(path) or settings.LANGUAGE_CODE):
+            return str(resolve(path).view_name)
     except Resolver404:
         return path if path in UNLINKED else Path(path).suffix  # one file of each kind
 
@@ -393,8 +405,13 @@ def table(result: dict[str, Any]) -> str:
         for value, paths in sorted(by_value.items(), key=lambda pair: -len(pair[1])):
             some = " ".join(paths[:6]) + (" ..." if len(paths) > 6 else "")
             lines += [f"  {value or 'NONE'}", f"      {len(paths)}: {some}"]
-    worse = [f"{row['path']} ({', '.join(one for one in row['results'] if MODIFIERS[one] < 0)})" for row in rows if row["grade"] != "A+"]
-    lines += ["", f"{'NOT MET' if worse else 'met   '} A+ for all {len(rows)} paths" + (f": but {'; '.join(worse)}" if worse else "")]
+    worse = [
+        f"{row['path']} ({', '.join(one for one in row['results'] if MODIFIERS[one] < 0)})"
+        for row in rows
+        if row["grade"] != "A+"
+    ]
+    but = f": but {'; '.join(worse)}" if worse else ""
+    lines += ["", f"{'NOT MET' if worse else 'met   '} A+ for all {len(rows)} paths{but}"]
     return "\n".join(lines)
 
 
