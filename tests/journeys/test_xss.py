@@ -19,11 +19,12 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, models, transaction
 from django.test import Client
 from django.urls import NoReverseMatch, resolve, reverse
+from django.utils import timezone
 
 from campaign.models import Update
 from privacy.registry import OURS
+from tests import factories as make
 from tests import xss
-from tests.factories import OrganiserFactory
 from tests.rows import more, one_of_each
 
 FULL = os.environ.get("XSS") == "full"
@@ -36,8 +37,8 @@ NOT_TYPED = {
 }
 # What is posted cannot be changed any more: these rows are born with it.
 BORN = ("transaction", "bankstatement", "disbursement", "rate", "storedfile", "bankaccount")
-# Names that log in hold no such signs, and these are made of what was checked before.
-REFUSING = {"auth.User.username"}
+# Names that log in hold no such signs, and references, says the database, nothing but digits.
+REFUSING = {"auth.User.username", "donations.Transaction.reference"}
 # One of each of what Django's admin and our own desk show a row in.
 DESK = (
     *("index", "readiness", "translations", "donations_desk", "campaign_strike_changelist", "campaign_strike_change"),
@@ -92,7 +93,7 @@ def typed_fields(model):
 
 def poison(rows, start):
     """Write the corpus into every row that can be written to; return into which fields, and those that took none."""
-    taken, refused = set(), set()
+    taken, refused = set(), {}
     for name in BORN:
         row = rows[f"donations.{name}"]
         texts = {field: fitting(field, row, (start + len(taken)) % len(xss.ALL)) for field in typed_fields(type(row))}
@@ -103,8 +104,9 @@ def poison(rows, start):
                     setattr(row, field.attname, text or before)
                     more(row, 1)
                 taken |= {f"{row._meta.label}.{field.name}"} if text else set()
-            except DatabaseError:
+            except DatabaseError as error:
                 setattr(row, field.attname, before)
+                refused[f"{row._meta.label}.{field.name}"] = str(error)
     for model in apps.get_models():
         if model._meta.app_label not in {*OURS, "auth"}:
             continue
@@ -117,9 +119,9 @@ def poison(rows, start):
                         assert text is not None
                         models.QuerySet(model).filter(pk=row.pk).update(**{field.attname: text})
                     taken.add(name)
-                except (AssertionError, DatabaseError):
-                    refused.add(name)
-    return taken, refused - taken
+                except (AssertionError, DatabaseError) as error:
+                    refused.setdefault(name, str(error))
+    return taken, {name: why for name, why in refused.items() if name not in taken}
 
 
 class Looker:
@@ -170,6 +172,15 @@ def looker(chromium, live_server):
 def rows(transactional_db, settings):
     settings.LIMIT_NETWORK_NEAR = settings.LIMIT_NETWORK_OVER = 10_000
     call_command("load_campaign", settings.BASE_DIR / "demo", verbosity=0)
+    sent = {"submitted_at": timezone.now(), "consent_version": "test", "approved_at": make.LONG_AGO}
+    for factory in (
+        make.MessageOfSupportFactory,
+        make.EndorsementFactory,
+        make.PicketFactory,
+        make.PicketReportFactory,
+    ):
+        factory(**sent)
+    make.TargetFactory(suspended_at=timezone.now(), suspended_because="550")
     return one_of_each()
 
 
@@ -238,12 +249,12 @@ def rounds():
 
 @pytest.mark.skipif(connection.vendor != "sqlite" and not FULL, reason="The HTML is the same on every database")
 def test_nothing_that_stands_in_any_field_is_run_on_any_page(looker, rows):
-    organiser = OrganiserFactory(is_superuser=True)
+    organiser = make.OrganiserFactory(is_superuser=True)
     for start in rounds():
         taken, refused = poison(rows, start)
         # A field that took nothing proves nothing.
         assert len(taken) > 100
-        assert refused <= REFUSING
+        assert refused.keys() <= REFUSING, refused
         seen = public_pages(looker)
         if not FULL:
             assert {"campaign:strike", "campaign:update", "protests:letter", "donations:ledger"} <= seen
@@ -270,7 +281,7 @@ def test_nothing_that_is_typed_into_a_form_is_run_when_it_is_shown_again(looker,
     update = Update.objects.filter(comments="moderated").published().first()
     paths = [*FORMS, letter.get_absolute_url(), *([f"{update.get_absolute_url()}comment/"] if update else [])]
     shown = defaultdict(int)
-    for start in range(0, len(xss.ALL), 1 if FULL else 30):
+    for start in range(0, len(xss.ALL), 1 if FULL else 50):
         for path in paths:
             looker.open(path)
             looker.page.evaluate(WITHOUT_CHECKS)
@@ -283,4 +294,4 @@ def test_nothing_that_is_typed_into_a_form_is_run_when_it_is_shown_again(looker,
                 form.locator("button:not([name])").last.click()
             looker.look()
             shown[path] += 1
-    assert min(shown.values()) >= 3
+    assert min(shown.values()) >= 2
