@@ -41,10 +41,9 @@ BORN = ("transaction", "bankstatement", "disbursement", "rate", "storedfile", "b
 REFUSING = {"auth.User.username", "donations.Transaction.reference"}
 # One of each of what Django's admin and our own desk show a row in.
 DESK = (
-    *("index", "readiness", "translations", "donations_desk", "campaign_strike_changelist", "campaign_strike_change"),
-    *("campaign_update_change", "campaign_comment_changelist", "protests_hold_changelist", "protests_hold_change"),
-    *("protests_letter_preview", "protests_target_changelist", "donations_transaction_changelist"),
-    *("donations_pledge_change", "campaign_activist_delete", "protests_picketreport_change"),
+    *("index", "translations", "donations_desk", "campaign_strike_change", "campaign_update_change"),
+    *("campaign_comment_changelist", "protests_hold_change", "protests_letter_preview", "protests_target_changelist"),
+    *("donations_pledge_change", "campaign_activist_delete"),
 )
 WATCH = """
     window.xss = () => report(location.href + ": xss() was called");
@@ -110,7 +109,7 @@ def poison(rows, start):
     for model in apps.get_models():
         if model._meta.app_label not in {*OURS, "auth"}:
             continue
-        for place, row in enumerate(models.QuerySet(model).order_by("pk")):
+        for place, row in enumerate(models.QuerySet(model).order_by("-pk")[: None if FULL else 25]):
             for number, field in enumerate(typed_fields(model)):
                 name = f"{model._meta.label}.{field.name}"
                 text = fitting(field, row, (start + place + number) % len(xss.ALL))
