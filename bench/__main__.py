@@ -1,7 +1,7 @@
 """
 `make bench`: start PostgreSQL, a broker and a mail server, measure on them, and leave nothing behind.
 
-What a page weighs is measured first, then what is served, what is sent, and banks' statements.
+The headers are graded first, then is measured what a page weighs, what is served, what is sent, and banks' statements.
 `python -m bench serving --quick` and `python -m bench letters --quick --only ours1,a` are for trying things out: one
 short run of one of them, or of the rows that are named.
 """
@@ -100,6 +100,11 @@ def measured(options: argparse.Namespace, env: dict[str, str], folder: Path) -> 
     return 0
 
 
+def headers(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
+    """Return the command that grades the headers, and its settings."""
+    return ["-m", "bench.headers"], in_production()
+
+
 def weights(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
     """Return the command that weighs the pages, and its settings."""
     return ["-m", "bench.weights"], in_production()
@@ -147,6 +152,7 @@ def statements(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
 
 
 MEASURES: dict[str, Callable[[argparse.Namespace], tuple[list[str], dict[str, str]]]] = {
+    "headers": headers,
     "weights": weights,
     "serving": serving,
     "letters": letters,

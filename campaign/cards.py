@@ -6,6 +6,7 @@ from django.http import HttpResponse
 from django.utils.cache import patch_cache_control
 
 from campaign import sharing
+from campaign.cookieless import for_all_sites
 from campaign.typesetting import TypesettingError
 
 logger = logging.getLogger(__name__)
@@ -21,6 +22,4 @@ def answer(title: str) -> HttpResponse:
         return HttpResponse(status=503, headers={"Retry-After": "30", "Cache-Control": "no-store"})
     response = HttpResponse(content, content_type="image/png")
     patch_cache_control(response, public=True, max_age=_DAY)
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return for_all_sites(response)

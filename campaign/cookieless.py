@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 
 View = Callable[..., HttpResponse]
+Response = TypeVar("Response", bound=HttpResponseBase)
 
 
 class SeeOther(HttpResponseRedirect):
@@ -24,6 +25,7 @@ def is_from_another_site(request: HttpRequest) -> bool:
     Whether a browser says that another site sent this form.
 
     Fetch Metadata (W3C) where the browser sends it, else the Origin header (RFC 6454); an old browser sends neither.
+    Our pages have the policy "no-referrer", under which browsers send `Origin: null`: that says nothing.
     """
     if site := request.headers.get("Sec-Fetch-Site"):
         return site not in {"same-origin", "none"}
@@ -85,8 +87,13 @@ def cookieless(view: View) -> View:
 
 
 def behind_a_mailed_link(response: HttpResponse) -> HttpResponse:
-    """Keep a page with a mailed secret in its address out of caches, search engines and referrers."""
+    """Keep a page with a mailed secret in its address out of caches and search engines. None of ours is a referrer."""
     response["Cache-Control"] = "private, no-store"
-    response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def for_all_sites(response: Response) -> Response:
+    """Let pages elsewhere show a picture: readers of the feed, and services that people share links on."""
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campaign import cards, keeping, picturing, sharing, subscribing
 from campaign.cacheable import cacheable, country, page_number
-from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless, from_anywhere
+from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless, for_all_sites, from_anywhere
 from campaign.countries import country_name
 from campaign.forms import ChoicesForm, CommentForm, EndorsementForm, MessageForm, SubscribeForm
 from campaign.models import (
@@ -350,9 +350,7 @@ def media(request: HttpRequest, name: str) -> HttpResponseBase:
         patch_cache_control(response, public=True, max_age=365 * 24 * 3600, immutable=True)
     else:
         patch_cache_control(response, private=True, no_store=True)
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return for_all_sites(response)
 
 
 @cookieless

@@ -99,9 +99,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.middleware.HeadersMiddleware",
+    "config.middleware.PolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.middleware.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -152,11 +153,25 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
+        # No script of ours writes HTML as text; static/js/prove.js names its worker, and nothing else.
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["worker"],
     },
 }
+# By feature, who may use it. Only those that browsers know: they warn of others. by-hand.js copies a text.
+PERMISSIONS_POLICY = dict.fromkeys(
+    (
+        *("accelerometer", "autoplay", "browsing-topics", "camera", "display-capture", "encrypted-media", "fullscreen"),
+        *("geolocation", "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi"),
+        *("payment", "picture-in-picture", "publickey-credentials-create", "publickey-credentials-get"),
+        *("screen-wake-lock", "serial", "storage-access", "usb", "window-management", "xr-spatial-tracking"),
+    ),
+    "",
+) | {"clipboard-write": "self"}
+# Organisers log in with passkeys.
+PERMISSIONS_POLICY_ADMIN = {"publickey-credentials-create": "self", "publickey-credentials-get": "self"}
 SECURE_CONTENT_TYPE_NOSNIFF = True
-# Not "no-referrer": under it browsers send `Origin: null` with forms, and the admin's CSRF check would refuse them.
-SECURE_REFERRER_POLICY = "same-origin"
+SECURE_REFERRER_POLICY = "no-referrer"  # in the admin "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True

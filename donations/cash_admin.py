@@ -825,8 +825,5 @@ def download(content: bytes, media_type: str, name: str) -> HttpResponse:
     return HttpResponse(
         content,
         content_type=media_type,
-        headers={
-            "Content-Disposition": content_disposition_header(True, name) or "attachment",
-            "X-Content-Type-Options": "nosniff",
-        },
+        headers={"Content-Disposition": content_disposition_header(True, name) or "attachment"},
     )

@@ -187,7 +187,7 @@ def pledge(request: HttpRequest) -> HttpResponse:
 
 
 def secret(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Look up whose mailed secret is in the path, and keep the page out of caches, search engines and referrers."""
+    """Look up whose mailed secret is in the path, and keep the page out of caches and search engines."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, token: str, **kwargs: str) -> HttpResponse:
@@ -202,7 +202,6 @@ def secret(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
                 response = render(request, "donations/busy.html", {"token": token}, status=503)
                 response["Retry-After"] = "60"
         response["Cache-Control"] = "private, no-store"
-        response["Referrer-Policy"] = "no-referrer"
         response["X-Robots-Tag"] = "noindex"
         return response
 

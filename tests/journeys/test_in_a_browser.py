@@ -299,3 +299,18 @@ def test_the_organisers_desk_runs_clean_under_the_content_policy(visitor):
     page.goto(reverse("admin:campaign_update_add"))
     page.locator(".datetimeshortcuts a").first.click()
     assert page.locator(".vDateField").first.input_value()
+
+
+def test_our_pages_tell_nobody_where_their_reader_was_and_their_forms_arrive_all_the_same(visitor):
+    page = visitor(viewport=PHONE).page
+    page.goto("/subscribe/")
+    page.locator("[name=email]").fill("reader@example.org")
+    page.locator("[name=consent]").check()
+    with page.expect_request(lambda request: request.method == "POST") as sent, page.expect_navigation() as answered:
+        page.get_by_role("button", name="Subscribe").click()
+
+    headers = sent.value.all_headers()
+    assert (headers["origin"], headers["sec-fetch-site"]) == ("null", "same-origin")
+    assert "referer" not in headers
+    assert answered.value.status == 200
+    assert Subscriber.objects.count() == 1
