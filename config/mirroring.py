@@ -1,8 +1,8 @@
 """
-A copy of the public site as files: for hosts that serve nothing else, for IPFS, for a stick that goes from hand to hand.
+A copy of the public site as files: for hosts that serve nothing else, for IPFS, for a stick that is handed on.
 
 Every page is asked for as a reader would ask, in this process, and its links are made relative, so that the copy works
-in any folder and from the disk. No script comes along, and instead of each form stands a way to the campaign's own page.
+in any folder and from the disk. No script comes along; in place of each form stands a way to the campaign's own page.
 Nothing is signed here: that is done elsewhere, by tools/sign_mirror.py, with a key that the server never has.
 
 The same content gives the same bytes. What depends on the time is the day in the strip, and what the site itself shows
@@ -31,6 +31,8 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from django.template.loader import render_to_string
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone, translation
@@ -55,7 +57,9 @@ _SUFFIXES = {
     "text/calendar": ".ics",
     "text/csv": ".csv",
 }
-_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
+)
 Progress = Callable[[int, int], None]
 
 
@@ -178,7 +182,7 @@ def _patterns(resolver: URLResolver) -> Iterator[tuple[str, str]]:
 
 
 def start_paths() -> list[str]:
-    """Return the path of each page that needs no object, and of all that is published, in every language."""
+    """Return the path of each page that needs no object, and of each published object's, in every language."""
     names = [f"{namespace}:{name}" for namespace, name in _patterns(get_resolver()) if namespace in PUBLIC_APPS]
     models = [
         model
@@ -192,7 +196,20 @@ def start_paths() -> list[str]:
         with translation.override(code):
             paths += map(reverse, names)
             paths += (row.get_absolute_url() for row in rows)
-    return list(dict.fromkeys(path.partition("#")[0] for path in paths))
+    # Files are reached from pages.
+    return list(dict.fromkeys(path for path in (path.partition("#")[0] for path in paths) if path.endswith("/")))
+
+
+@contextmanager
+def _one_connection() -> Iterator[None]:
+    """Keep the connection to the database, which else every request would open and close."""
+    signals = (request_started, request_finished)
+    heard = [signal for signal in signals if signal.disconnect(close_old_connections)]
+    try:
+        yield
+    finally:
+        for signal in heard:
+            signal.connect(close_old_connections)
 
 
 @dataclass
@@ -209,7 +226,7 @@ class Crawl:
     """All that is reached from the first paths, by address: path and query."""
 
     folder: Path
-    progress: Progress
+    progress: Progress | None
     kept: dict[str, _Kept] = field(default_factory=dict)
     # The address in whose place another one is shown.
     shown_by: dict[str, str] = field(default_factory=dict)
@@ -229,7 +246,8 @@ class Crawl:
                     ahead.append(found)
             if len(known) > MOST_PAGES:
                 raise MirrorError(f"There are more than {MOST_PAGES:,} pages. Some page makes links without end.")
-            self.progress(len(self.kept), len(ahead))
+            if self.progress:
+                self.progress(len(self.kept), len(ahead))
 
     def _fetch(self, address: str, *, is_first: bool) -> list[str]:
         """Keep what is at the address, and return the addresses that it links to."""
@@ -346,7 +364,7 @@ def file_name(address: str, media_type: str) -> str:
 # --- Writing ---------------------------------------------------------------------------------------------------------
 
 
-def export(folder: Path, version: int | None = None, progress: Progress = lambda done, waiting: None) -> Made:
+def export(folder: Path, version: int | None = None, progress: Progress | None = None) -> Made:
     """
     Write the mirror to `folder`, whole or not at all. Raises MirrorError, and then all is as it was.
 
@@ -420,7 +438,9 @@ def _remembered(memory: Path) -> dict[str, Any]:
         found = json.loads(memory.read_text())
         return {"version": int(found["version"]), "manifest": str(found["manifest"])}
     except (ValueError, KeyError, TypeError) as error:
-        raise MirrorError(f"{memory}, which remembers the last version, is damaged. Look at it, or remove it.") from error
+        raise MirrorError(
+            f"{memory}, which remembers the last version, is damaged. Look at it, or remove it."
+        ) from error
 
 
 def _replace(file: Path, text: str) -> None:
@@ -429,14 +449,14 @@ def _replace(file: Path, text: str) -> None:
     new.replace(file)
 
 
-def _write(folder: Path, version: int, progress: Progress) -> dict[str, Any]:
+def _write(folder: Path, version: int, progress: Progress | None) -> dict[str, Any]:
     """Write all files but the manifest, and return that."""
     made_on = timezone.localdate()
     for _try in range(TRIES):
         edition = editions.current()
         with tempfile.TemporaryDirectory(prefix="mirror-") as scratch:
             crawl = Crawl(Path(scratch), progress)
-            with translation.override(settings.LANGUAGE_CODE):
+            with translation.override(settings.LANGUAGE_CODE), _one_connection():
                 crawl.run(start_paths())
             told = accounts_for_gifts()
             if editions.current() != edition:  # some pages are of before a change, and some of after

@@ -68,7 +68,9 @@ def read_secret_key(path: Path) -> tuple[verify_mirror.Key, Ed25519PrivateKey]:
     if len(decoded) != 158 or decoded[:2] != b"Ed":
         raise Refused(f"{path} is no secret key of minisign's.")
     if decoded[2:4] != b"\0\0":
-        raise Refused(f"{path} has a password. Sign with minisign's own program, which asks for it: minisign -S -s {path}")
+        raise Refused(
+            f"{path} has a password. Sign with minisign's own program, which asks for it: minisign -S -s {path}"
+        )
     number, seed, point, checksum = decoded[54:62], decoded[62:94], decoded[94:126], decoded[126:]
     secret = Ed25519PrivateKey.from_private_bytes(seed)
     is_whole = hashlib.blake2b(b"Ed" + number + seed + point, digest_size=32).digest() == checksum
@@ -115,7 +117,8 @@ def _compare(manifest: Dict[str, Any], digest: str, memory: Path, *, new_account
     if manifest["accounts"] != accounts and not new_accounts:
         raise Refused(
             "THE ACCOUNT FOR GIFTS IS NOT THE ONE THAT YOU SIGNED LAST.\n"
-            f"Last: {json.dumps(accounts, ensure_ascii=False)}\nNow:  {json.dumps(manifest['accounts'], ensure_ascii=False)}\n"
+            f"Last: {json.dumps(accounts, ensure_ascii=False)}\n"
+            f"Now:  {json.dumps(manifest['accounts'], ensure_ascii=False)}\n"
             "Ask the other organisers by telephone. If it is right, sign with --new-accounts."
         )
 
@@ -160,7 +163,9 @@ def main(arguments: List[str] | None = None) -> int:
         return 1
     print(f"Signed: version {manifest['version']} of {manifest['origin']}, good until {manifest['expires_on']}.")
     for account in manifest["accounts"]:
-        print(f"Gifts go to: {account['holder']}, {account['iban']} {account['bic']}. Compare it with the bank's paper.")
+        print(
+            f"Gifts go to: {account['holder']}, {account['iban']} {account['bic']}. Compare it with the bank's paper."
+        )
     if not manifest["accounts"]:
         print("It names no account for gifts.")
     if others := ", ".join(manifest["other_numbers"]):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
-import datetime
+import datetime as dt
 import hashlib
 import json
 import os
@@ -180,7 +180,9 @@ def read_key(text: str) -> Key:
     return Key(decoded[2:10], decoded[10:])
 
 
-def signature_file(key_number: bytes, signature: bytes, trusted: str, overall: bytes, comment: str = COMMENTS[0]) -> bytes:
+def signature_file(
+    key_number: bytes, signature: bytes, trusted: str, overall: bytes, comment: str = COMMENTS[0]
+) -> bytes:
     """Return what stands in a signature's file: for each signature there is one way to write it."""
     one = base64.b64encode(b"ED" + key_number + signature).decode()
     two = base64.b64encode(overall).decode()
@@ -232,9 +234,9 @@ def canonical(content: Any) -> bytes:
     return (text + "\n").encode()
 
 
-def _day(text: str) -> datetime.date:
+def _day(text: str) -> dt.date:
     try:
-        day = datetime.date(*map(int, text.split("-"))) if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else None
+        day = dt.date(*map(int, text.split("-"))) if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else None
     except ValueError:
         day = None
     if day is None:
@@ -324,7 +326,7 @@ def _walk(folder: str) -> Iterable[Tuple[str, "os.DirEntry[str]"]]:
             with os.scandir(path) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            raise Refused(f"The folder {ascii(prefix or folder)} cannot be read: {error.strerror}.") from None
+            raise Refused(f"The folder {prefix or folder!a} cannot be read: {error.strerror}.") from None
         for entry in found:
             count += 1
             if count > 2 * MOST_FILES:
@@ -340,20 +342,20 @@ def check_files(folder: str, manifest: Manifest) -> List[Finding]:
     files, findings, seen, suspects = manifest["files"], [], set(), []
     for name, entry in _walk(folder):
         if not entry.is_file(follow_symlinks=False):
-            findings.append(Finding("link", f"A link or a device, where only files may be: {ascii(name)}"))
+            findings.append(Finding("link", f"A link or a device, where only files may be: {name!a}"))
         elif name in files:
             if not _is_same(entry, files[name]):
                 findings.append(Finding("changed", f"Changed: {name}"))
                 suspects.append(entry)
         elif name not in (MANIFEST, SIGNATURE):
-            findings.append(Finding("added", f"Added, by somebody else: {ascii(name)}"))
+            findings.append(Finding("added", f"Added, by somebody else: {name!a}"))
             suspects.append(entry)
         seen.add(name)
     findings += [Finding("missing", f"Missing: {name}") for name in sorted(set(files) - seen)]
     known = {account["iban"] for account in manifest["accounts"]} | set(manifest["other_numbers"])
     for entry in suspects:
         for number in sorted(_numbers_in(entry) - known):
-            words = f"SWAPPED ACCOUNT: {number} stands in {ascii(entry.name)}, and is none of the campaign's. Do not pay."
+            words = f"SWAPPED ACCOUNT: {number} stands in {entry.name!a}, and is none of the campaign's. Do not pay."
             findings.append(Finding("account", words))
     return findings
 
@@ -371,7 +373,7 @@ def _is_same(entry: "os.DirEntry[str]", facts: Dict[str, Any]) -> bool:
                 digest.update(piece)
                 size += len(piece)
     except OSError as error:
-        raise Refused(f"{ascii(entry.name)} cannot be read: {error.strerror}.") from None
+        raise Refused(f"{entry.name!a} cannot be read: {error.strerror}.") from None
     return size == facts["size"] and digest.hexdigest() == facts["sha256"]
 
 
@@ -464,7 +466,7 @@ def write_memory(path: str, memory: Dict[str, Any]) -> None:
 def check(
     folder: str,
     key: Key,
-    today: datetime.date,
+    today: dt.date,
     memory: Dict[str, Any] | None = None,
     numbers: Iterable[str] = (),
 ) -> Tuple[Manifest, List[Finding]]:
@@ -474,7 +476,7 @@ def check(
     Raises Refused if it is no mirror of this campaign's: then nothing that stands in it is worth anything.
     """
     if not os.path.isdir(folder):
-        raise Refused(f"There is no folder {ascii(folder)}.")
+        raise Refused(f"There is no folder {folder!a}.")
     content = read_small(os.path.join(folder, MANIFEST), LARGEST_MANIFEST)
     if not os.path.lexists(os.path.join(folder, SIGNATURE)):
         raise Refused("This copy is not signed: nobody can tell who made it.")
@@ -490,19 +492,21 @@ def check(
     return manifest, findings
 
 
-def _check_time(
-    manifest: Manifest, digest: str, key: Key, today: datetime.date, memory: Dict[str, Any]
-) -> Iterable[Finding]:
+def _check_time(manifest: Manifest, digest: str, key: Key, today: dt.date, memory: Dict[str, Any]) -> Iterable[Finding]:
     version, seen = manifest["version"], memory.get(key.text)
     if seen and version < seen["version"]:
         yield Finding("old", f"Old: this is version {version}, and you have seen version {seen['version']} before.")
     elif seen and version == seen["version"] and digest != seen["manifest"]:
-        yield Finding("old", f"There are two different copies that are both signed as version {version}. Tell the campaign.")
+        yield Finding(
+            "old", f"There are two different copies that are both signed as version {version}. Tell the campaign."
+        )
     else:
         memory[key.text] = {"version": version, "manifest": digest}
     if _day(manifest["expires_on"]) < today:
-        yield Finding("expired", f"Expired: it was made on {manifest['made_on']}, and was good until {manifest['expires_on']}.")
-    if _day(manifest["made_on"]) > today + datetime.timedelta(days=1):
+        yield Finding(
+            "expired", f"Expired: it was made on {manifest['made_on']}, and was good until {manifest['expires_on']}."
+        )
+    if _day(manifest["made_on"]) > today + dt.timedelta(days=1):
         words = f"It was made on {manifest['made_on']}, which has not come yet: is this computer's clock right?"
         yield Finding("expired", words)
 
@@ -517,7 +521,9 @@ def _key(chosen: argparse.Namespace) -> Key:
     if len(wanted) != 32:
         raise Refused("The fingerprint has 32 signs, of 0 to 9 and a to f: please type all of them.")
     if wanted != key.fingerprint.replace(" ", ""):
-        raise Refused("The key in this copy is not the campaign's: its fingerprint is another one. Do not trust this copy.")
+        raise Refused(
+            "The key in this copy is not the campaign's: its fingerprint is another one. Do not trust this copy."
+        )
     return key
 
 
@@ -525,7 +531,7 @@ def _numbers(typed: Iterable[str]) -> List[str]:
     numbers = [re.sub(r"\s", "", number).upper() for number in typed]
     for number in numbers:
         if not is_number(number):
-            raise Refused(f"{ascii(number)} is no account number (IBAN): please compare each sign.")
+            raise Refused(f"{number!a} is no account number (IBAN): please compare each sign.")
     return numbers
 
 
@@ -536,14 +542,16 @@ def main(arguments: List[str] | None = None) -> int:
     keys.add_argument("--key", metavar="RWR...", help="the campaign's public key")
     keys.add_argument("--key-file", metavar="FILE", help="a file that holds it")
     keys.add_argument("--fingerprint", metavar="HEX", help="the key's fingerprint; the key is then taken from the copy")
-    parser.add_argument("--iban", action="append", default=[], help="an account number that you were told; can be repeated")
+    parser.add_argument(
+        "--iban", action="append", default=[], help="an account number that you were told; can be repeated"
+    )
     home = os.path.join(os.path.expanduser("~"), ".solidarity-mirrors.json")
     parser.add_argument("--state", metavar="FILE", default=home, help=f"where it remembers versions ({home})")
     parser.add_argument("--today", metavar="YYYY-MM-DD", help="if this computer's clock is wrong")
     chosen = parser.parse_args(arguments)
     try:
         key, numbers = _key(chosen), _numbers(chosen.iban)
-        today = _day(chosen.today) if chosen.today else datetime.datetime.now(datetime.timezone.utc).date()
+        today = _day(chosen.today) if chosen.today else dt.datetime.now(dt.timezone.utc).date()
         memory = read_memory(chosen.state)
         is_first = key.text not in memory
     except (Refused, OSError) as error:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 LISTS = {
     "campaign": (
         *("home", "activists", "updates", "feed", "messages", "endorsements", "documents"),
-        *("send_message", "send_endorsement", "subscribe", "privacy"),
+        *("send_message", "send_endorsement", "subscribe", "privacy", "mirrors"),
     ),
     "protests": ("letters", "pickets", "calendar", "add_picket"),
     "donations": ("fund", "ledger", "pledge", "appeal", "account"),

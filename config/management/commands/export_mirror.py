@@ -39,8 +39,12 @@ class Command(BaseCommand):
         if not verbosity:
             return
         manifest = made.manifest
-        self.stdout.write(f"{made.files:,} files, {made.size / 2**20:.1f} MB, are in {folder}: version {manifest['version']}.")
-        self.stdout.write(f"It is good until {manifest['expires_on']}, and not signed yet: tools/sign_mirror.py sign DIR")
+        self.stdout.write(
+            f"{made.files:,} files, {made.size / 2**20:.1f} MB, are in {folder}: version {manifest['version']}."
+        )
+        self.stdout.write(
+            f"It is good until {manifest['expires_on']}, and not signed yet: tools/sign_mirror.py sign DIR"
+        )
         for account in manifest["accounts"]:
             self.stdout.write(f"Gifts go to: {account['holder']}, {account['iban']} {account['bic']}")
         if others := ", ".join(manifest["other_numbers"]):
