@@ -86,12 +86,13 @@ class _Rewriter(HTMLParser):
     `link(url, follow)` returns what a link becomes; `follow` tells whether a reader of the copy may go there.
     """
 
-    def __init__(self, link: Callable[[str], str], form: Callable[[str, str, str], str], strip: str) -> None:
+    def __init__(self, link: Callable[[str], str], form: Callable[[dict[str, str], str], str], strip: str) -> None:
         super().__init__(convert_charrefs=False)
         self._link, self._form, self._strip = link, form, strip
         self._parts: list[str] = []
         self._in_script = self._in_form = self._in_button = False
-        self._action = self._id = self._label = ""
+        self._of_form: dict[str, str] = {}
+        self._label = ""
 
     def rewrite(self, page: str) -> str:
         self.feed(page)
@@ -110,7 +111,7 @@ class _Rewriter(HTMLParser):
             self._in_script = True
         elif tag == "form":
             self._in_form = True
-            self._action, self._id, self._label = values.get("action", ""), values.get("id", ""), ""
+            self._of_form, self._label = values, ""
         elif self._in_form:
             self._in_button = tag == "button" and not self._label
         elif tag != "noscript":
@@ -145,7 +146,7 @@ class _Rewriter(HTMLParser):
             self._in_script = False
         elif tag == "form":
             self._in_form = self._in_button = False
-            self._write(self._form(self._action, self._id, " ".join(re.sub(r"<[^>]*>", "", self._label).split())))
+            self._write(self._form(self._of_form, " ".join(re.sub(r"<[^>]*>", "", self._label).split())))
         elif self._in_form:
             if tag == "button":
                 self._in_button = False
@@ -518,12 +519,19 @@ def _copied(page: str, crawl: Crawl, address: str, name: str, made_on: date) -> 
         fragment = urlsplit(there).fragment
         return quote(os.path.relpath(file, Path(name).parent)) + (f"#{fragment}" if fragment else "")
 
-    def form(action: str, anchor: str, label: str) -> str:
-        url = urljoin(here, action)
+    def form(attributes: dict[str, str], label: str) -> str:
+        url = urljoin(here, attributes.get("action", ""))
         there = internal(url) or path
         fragment = urlsplit(url).fragment
         rest = there + (f"#{fragment}" if fragment else "")
-        context = {"anchor": anchor, "label": label, "url": settings.BASE_URL + rest, "onion": onion(rest)}
+        is_sent = attributes.get("method") == "post"
+        context = {
+            "anchor": attributes.get("id", ""),
+            "label": label,
+            "is_sent": is_sent,
+            "url": settings.BASE_URL + rest,
+            "onion": onion(rest),
+        }
         return render_to_string("mirror/form.html", context)
 
     with translation.override(language):
