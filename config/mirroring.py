@@ -114,6 +114,8 @@ class _Rewriter(HTMLParser):
             self._of_form, self._label = values, ""
         elif self._in_form:
             self._in_button = tag == "button" and not self._label
+        elif tag == "use":
+            self._write(_drawn(values.get("href", "")))
         elif tag != "noscript":
             self._write(self._with_links(tag, attrs, values))
             if tag == "head":
@@ -127,7 +129,7 @@ class _Rewriter(HTMLParser):
         if tag == "meta" and values.get("property") == "og:image":
             self._link(values.get("content", ""))  # the file comes along; what services show is asked of the origin
         is_of_origin = tag == "link" and (values.get("rel") == "canonical" or "hreflang" in values)
-        changed = []
+        changed: list[tuple[str, str | None]] = []
         for name, value in attrs:
             if name in {"href", "src"} and value and not is_of_origin:
                 changed.append((name, self._link(value)))
@@ -167,6 +169,23 @@ class _Rewriter(HTMLParser):
 
     def handle_comment(self, data: str) -> None:
         self._write(f"<!--{data}-->")
+
+
+def _static_file(path: str) -> Path | None:
+    name = unquote(path.removeprefix(settings.STATIC_URL))
+    file = Path(staticfiles_storage.path(name))
+    found = file if file.is_file() else finders.find(name)
+    return Path(found) if found else None
+
+
+def _drawn(url: str) -> str:
+    """Return the shape of ours that an SVG names: browsers read no shapes of other files from a disk."""
+    path, _, name = url.partition("#")
+    file = _static_file(path)
+    shape = re.search(rf'<path id="{re.escape(name)}"([^>]*)>', file.read_text()) if file else None
+    if shape is None:
+        raise MirrorError(f"{url} is no shape of a picture of ours: run manage.py collectstatic")
+    return f"<path{shape[1]}>"
 
 
 # --- What there is ---------------------------------------------------------------------------------------------------
@@ -276,15 +295,13 @@ class Crawl:
         return links_of(answer.body.decode(), address) if is_page else []
 
     def _fetch_static(self, path: str) -> list[str]:
-        name = unquote(path.removeprefix(settings.STATIC_URL))
-        file = Path(staticfiles_storage.path(name))
-        found = file if file.is_file() else finders.find(name)
-        if not found:
+        found = _static_file(path)
+        if found is None:
             self.broken[path] = "is no static file: run manage.py collectstatic"
             return []
-        content = Path(found).read_bytes()
+        content = found.read_bytes()
         self._keep(path, path.lstrip("/"), content, is_page=False)
-        if not name.endswith(".css"):
+        if not path.endswith(".css"):
             return []
         urls = re.findall(r"""url\(["']?([^"')]+)""", content.decode())
         return [there for url in urls if (there := internal(urljoin(settings.BASE_URL + path, url)))]
@@ -299,7 +316,7 @@ class Crawl:
         for _hop in range(5):
             address = self.shown_by.get(address, address)
         kept = self.kept.get(address)
-        return kept and kept.name
+        return kept.name if kept else None
 
     def complain(self) -> None:
         """Raise MirrorError if a page links to what is not there, or if two addresses would be one file."""

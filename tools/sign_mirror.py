@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 if __package__:
     from tools import verify_mirror
 else:
-    import verify_mirror
+    import verify_mirror  # type: ignore[no-redef]
 
 Refused = verify_mirror.Refused
 # "Ed", no key derivation, a BLAKE2b checksum; then 48 bytes that only a password would need.

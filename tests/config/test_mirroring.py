@@ -18,7 +18,6 @@ from django.core.management import CommandError, call_command
 from bench.mirror_drill import unreadable, wrongs_unseen
 from config import mirroring
 from config.mirroring import MirrorError, export, internal
-from donations.models import Fund
 from protests import tallying
 from tests import factories as make
 from tests.journeys.conftest import find_chromium
@@ -146,7 +145,7 @@ def test_the_mirror_is_whole_signed_and_the_same_at_another_hour(campaign, setti
 
 
 def test_a_broken_link_is_named_with_its_page_and_nothing_is_written(db, tmp_path, monkeypatch):
-    make.UpdateFactory(slug="news", text="[there](/updates/nowhere/) and [admin](/admin/)")
+    make.UpdateFactory(slug="news", body="[there](/updates/nowhere/) and [admin](/admin/)")
     monkeypatch.setattr(mirroring, "start_paths", lambda: ["/updates/news/"])
     monkeypatch.setattr(mirroring.Crawl, "run", _without_languages(mirroring.Crawl.run))
     with pytest.raises(MirrorError, match=r"/updates/news/ → /updates/nowhere/ is answered by 404"):
@@ -184,7 +183,6 @@ def test_the_version_only_grows_and_one_version_has_one_content(tiny, tmp_path):
     with pytest.raises(MirrorError, match="older than 10"):
         export(folder, version=9)
     assert export(folder, version=10).manifest["version"] == 10
-    Fund.objects.create(slug="x")
     with time_machine.travel("2035-01-01"), pytest.raises(MirrorError, match="made before, of other content"):
         export(folder, version=10)
     assert contents(folder) == before
@@ -215,13 +213,12 @@ def test_a_folder_that_is_no_mirror_is_not_touched(tiny, tmp_path, spoil):
         else:
             (folder / ".git").mkdir()
             (folder / ".git" / "HEAD").write_text("mine")
+    (tmp_path / "var").mkdir(exist_ok=True)
+    (tmp_path / "var" / "mirror.lock").touch()
     before = contents(tmp_path)
     with pytest.raises(CommandError, match="No mirror was written"):
         call_command("export_mirror", folder, verbosity=0)
-    after = contents(tmp_path)
-    assert {name: content for name, content in after.items() if not name.endswith(".lock")} == before | {
-        name: content for name, content in after.items() if name in before and not name.endswith(".lock")
-    }
+    assert contents(tmp_path) == before
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
