@@ -123,7 +123,7 @@ def test_the_mirror_is_whole_signed_and_the_same_at_another_hour(campaign, setti
 
     # Read from the disk, while nothing listens at the origin's name.
     if program := find_chromium():
-        some = [tmp_path / "one" / name for name in sorted(pages) if name.count("/") < 2]
+        some = [tmp_path / "one" / name for name in sorted(pages) if name.count("/") < 2 and name[:3] != "de/"]
         assert unreadable(program, some) == []
     if lynx := shutil.which("lynx"):
         dumped = subprocess.run(
