@@ -50,6 +50,8 @@ def cacheable(*, unkept: tuple[str, ...] = (), **parameters: Callable[[str], str
                     max_age=settings.PAGE_MAX_AGE,
                     stale_while_revalidate=settings.PAGE_STALE_WHILE_REVALIDATE,
                 )
+                if settings.ONION_URL and response.get("Content-Type", "").startswith("text/html"):
+                    response["Onion-Location"] = f"{settings.ONION_URL}{request.get_full_path()}"
             return response
 
         wrapped.parameters, wrapped.unkept = parameters, unkept  # type: ignore[attr-defined]

@@ -32,5 +32,8 @@ urlpatterns = [
     path("subscribe/", views.subscribe, name="subscribe"),
     path("subscribe/<str:token>/", views.subscription, name="subscription"),
     path("unsubscribe/<str:token>/", views.unsubscribe, name="unsubscribe"),
+    path("mirrors/", views.mirrors, name="mirrors"),
+    path("mirrors/verify_mirror.py", views.verify_mirror, name="verify_mirror"),
+    path("mirrors/mirror.pub", views.mirror_key, name="mirror_key"),
     path("privacy/", views.privacy, name="privacy"),
 ]

@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Prefetch, QuerySet, Sum
@@ -44,6 +46,7 @@ from limits.judging import sender
 from outbox.capping import MAILS_A_DAY
 from privacy.tags import tag
 
+VERIFIER = settings.BASE_DIR / "tools" / "verify_mirror.py"
 NEWEST = 5
 ENDORSED = 8
 UPDATES_PER_PAGE = MESSAGES_PER_PAGE = 20
@@ -322,6 +325,35 @@ def document(request: HttpRequest, slug: str) -> HttpResponse:
 @cacheable()
 def privacy(request: HttpRequest) -> HttpResponse:
     return render(request, "campaign/privacy.html", {"kept": keeping.kept()})
+
+
+@require_safe
+@cacheable()
+def mirrors(request: HttpRequest) -> HttpResponse:
+    """Tell what copies of the site there are, and how to check one."""
+    context = {
+        "key": settings.MIRROR_KEY,
+        "mirrors": settings.MIRRORS,
+        "onion": settings.ONION_URL,
+        "sha256": sha256(VERIFIER.read_bytes()).hexdigest(),
+    }
+    return render(request, "campaign/mirrors.html", context)
+
+
+@require_safe
+def verify_mirror(request: HttpRequest) -> HttpResponse:
+    """Hand out the program that checks a copy."""
+    headers = {"Content-Disposition": f'attachment; filename="{VERIFIER.name}"', "Cache-Control": "public, max-age=60"}
+    return HttpResponse(VERIFIER.read_bytes(), content_type="text/x-python; charset=utf-8", headers=headers)
+
+
+@require_safe
+def mirror_key(request: HttpRequest) -> HttpResponse:
+    """Hand out the public key in minisign's own format."""
+    if settings.MIRROR_KEY is None:
+        raise Http404
+    headers = {"Content-Disposition": 'attachment; filename="mirror.pub"', "Cache-Control": "public, max-age=60"}
+    return HttpResponse(settings.MIRROR_KEY.file, content_type="text/plain; charset=utf-8", headers=headers)
 
 
 @require_safe

@@ -121,7 +121,7 @@ class PageCache:
         unkept = {name: typed.get(name, "").strip() for name in view.unkept}
         query = urlencode({name: value for name, value in (known | unkept).items() if value})
         if any(unkept.values()):
-            return self._aside(_from_address(path, query))
+            return self._aside(from_address(path, query))
         return self._page(path, query, edition)
 
     def _fresh(self, key: str, edition: int) -> Page | None:
@@ -144,13 +144,13 @@ class PageCache:
             if kept and may_be_shown and not has_turn:
                 return kept
             # Another thread may have made it while this one waited.
-            return self._fresh(key, edition) or self._make(key, _from_address(path, query), edition, kept)
+            return self._fresh(key, edition) or self._make(key, from_address(path, query), edition, kept)
         finally:
             if has_turn:
                 making.release()
 
     def _make(self, key: str, environ: WSGIEnvironment, edition: int, kept: Page | None) -> Page | Answer:
-        answer = _ask(self._program, environ)
+        answer = ask(self._program, environ)
         if answer.may_be_kept:
             answer = _tidy(answer)
             etag = f'W/"{urlsafe_b64encode(sha256(answer.body).digest()[:15]).decode()}"'
@@ -171,7 +171,7 @@ class PageCache:
         if not self._not_kept.acquire(blocking=False):
             return Answer("503 Service Unavailable", [("Content-Type", "text/plain"), ("Retry-After", "3")], BUSY)
         try:
-            return _ask(self._program, environ)
+            return ask(self._program, environ)
         finally:
             self._not_kept.release()
 
@@ -233,7 +233,7 @@ def _parameters(query: str) -> dict[str, str]:
         return {}
 
 
-def _from_address(path: str, query: str) -> WSGIEnvironment:
+def from_address(path: str, query: str) -> WSGIEnvironment:
     """Return a request for the page that holds nothing but its address."""
     site = urlsplit(settings.BASE_URL)
     environ: WSGIEnvironment = {
@@ -259,7 +259,7 @@ def _from_address(path: str, query: str) -> WSGIEnvironment:
     return environ
 
 
-def _ask(program: WSGIApplication, environ: WSGIEnvironment) -> Answer:
+def ask(program: WSGIApplication, environ: WSGIEnvironment) -> Answer:
     """Return the program's whole answer."""
     began: list[tuple[str, list[tuple[str, str]]]] = []
     body: Any = program(environ, lambda status, headers, *_: began.append((status, list(headers))))  # type: ignore[arg-type]

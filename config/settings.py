@@ -6,6 +6,7 @@ address are given. `make run` and the tests set DEVELOPMENT=1, which keeps gener
 docs/operators.md lists every variable.
 """
 
+import re
 import sys
 from base64 import urlsafe_b64decode
 from pathlib import Path
@@ -19,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from privacy.keys import read_or_make
+from tools import verify_mirror
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()  # NAME_FILE names a file that holds the value of NAME
@@ -73,6 +75,22 @@ if DEVELOPMENT:
 if (_host := urlsplit(BASE_URL).hostname) not in ALLOWED_HOSTS:
     ALLOWED_HOSTS.append(_host)  # public pages are made for it
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
+# The same site as an onion service.
+ONION_URL = env.str("ONION_URL", default="").strip().rstrip("/")
+if ONION_URL:
+    if not re.fullmatch(r"http://[a-z2-7]{56}\.onion", ONION_URL):
+        raise ImproperlyConfigured("ONION_URL must be http:// and an address of 56 letters and digits before .onion.")
+    ALLOWED_HOSTS.append(urlsplit(ONION_URL).hostname)
+    CSRF_TRUSTED_ORIGINS.append(ONION_URL)
+# The key with which copies of the site are signed, as minisign writes public keys, and where such copies are.
+MIRROR_PUBLIC_KEY = env.str("MIRROR_PUBLIC_KEY", default="").strip()
+try:
+    MIRROR_KEY = verify_mirror.read_key(MIRROR_PUBLIC_KEY) if MIRROR_PUBLIC_KEY else None
+except verify_mirror.Refused as _error:
+    raise ImproperlyConfigured(f"MIRROR_PUBLIC_KEY: {_error}") from _error
+MIRRORS = [url.strip() for url in env.list("MIRRORS", default=[]) if url.strip()]
+if _wrong := [url for url in MIRRORS if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url)]:
+    raise ImproperlyConfigured(f"MIRRORS must be addresses with https:// or http://, and {_wrong[0]!r} is none.")
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

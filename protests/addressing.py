@@ -14,9 +14,9 @@ Rule, Kind = Addressee.Rule, TargetCountry.Kind
 
 @dataclass(frozen=True)
 class Overview:
-    """Who gets a letter from where: (country's name, targets) pairs by name, and the targets of all other countries."""
+    """Who gets a letter from where: (country's name, its code, targets) by name; and the targets of all others."""
 
-    countries: list[tuple[str, list[Target]]]
+    countries: list[tuple[str, str, list[Target]]]
     elsewhere: list[Target]
 
 
@@ -79,5 +79,5 @@ def overview(letter: Letter) -> Overview:
             continue
         for there in addressee.target.countries.all():
             own[there.country].append((addressee.rule, there.kind, addressee.target))
-    countries = [(country_name(code), _chosen([*common, *rows])) for code, rows in own.items()]
+    countries = [(country_name(code), code, _chosen([*common, *rows])) for code, rows in own.items()]
     return Overview(sorted(countries, key=lambda row: row[0].casefold()), _chosen(common))

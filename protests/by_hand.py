@@ -1,5 +1,6 @@
 """Letters that people send without us: as a link to their own mail program, as a text to copy, on paper."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -7,8 +8,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from protests.addressing import recipients
-from protests.emails import Paper, papers
-from protests.models import Letter, LetterText, Signature
+from protests.emails import Paper, papers, with_places
+from protests.models import Letter, LetterText, Signature, Target
 
 # Some mail programs and some systems cut or refuse a longer link.
 LONGEST_LINK = 2000
@@ -48,3 +49,8 @@ def blanks(letter: Letter, country: str, language: str, *, on_paper: bool = Fals
     with override(text.language):
         name = BLANK_LINE if on_paper else _("[your name]")
     return papers(Signature(letter=letter, text=text, country=country, name=name), recipients(letter, country))
+
+
+def anywhere(letter: Letter, language: str, targets: Iterable[Target]) -> list[Paper]:
+    """Return the letters to `targets` with places for the name and the country, for a page that asks for none."""
+    return with_places(letter, LetterText.now(letter, language), targets)

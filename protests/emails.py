@@ -23,6 +23,7 @@ from protests.models import (
     ConfirmationMail,
     Delivery,
     Digest,
+    Letter,
     LetterText,
     Signature,
     SuspensionNotice,
@@ -57,6 +58,18 @@ def sample(signature: Signature, target: Target) -> tuple[str, str]:
     return _filled(signature.text, target, _seed(target, _values(signature)), places)
 
 
+def with_places(letter: Letter, text: LetterText, targets: Iterable[Target]) -> list[Paper]:
+    """Return letters in which words in brackets stand in place of the name and the country."""
+    signature = Signature(letter=letter, text=text)
+    with override(text.language):
+        places = {name: f"[{words}]" if name in {"name", "country"} else "" for name, words in PLACES.items()}
+    found = []
+    for target in targets:
+        subject, body = _filled(text, target, _seed(target, places), places)
+        found.append(_paper(signature, target, places["name"], subject, body))
+    return found
+
+
 def _filled(text: LetterText, target: Target, seed: str, values: Mapping[str, str]) -> tuple[str, str]:
     salutation = target.safe_translation_getter("salutation", language_code=text.language, any_language=True)
     subject = one_line(fill(vary(text.subject, seed), {"country": values["country"]}))
@@ -79,10 +92,13 @@ def _values(signature: Signature) -> dict[str, str]:
 
 def paper(signature: Signature, target: Target) -> Paper:
     """Return the letter of `signature`, which need not be saved, to `target`."""
-    subject, body = render(signature.text, target, _values(signature))
+    return _paper(signature, target, signature.name, *render(signature.text, target, _values(signature)))
+
+
+def _paper(signature: Signature, target: Target, name: str, subject: str, body: str) -> Paper:
     return Paper(
         target=target,
-        from_name=one_line(signature.name),
+        from_name=one_line(name),
         from_address=settings.MAIL_FROM,
         reply_to=signature.letter.reply_to or settings.MAIL_REPLY_TO,
         subject=subject,

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from campaign import cards
 from campaign.cacheable import cacheable
 from campaign.cacheable import country as country_code
+from campaign.context_processors import MIRROR
 from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless
 from campaign.countries import country_name
 from campaign.editions import remembered
@@ -29,7 +30,7 @@ from outbox.models import WAITING, State
 from privacy.showing import shown
 from privacy.tags import tag
 from protests import addressing, holding, proving, signing, wording
-from protests.by_hand import OwnMail, blanks, own_mail
+from protests.by_hand import OwnMail, anywhere, blanks, own_mail
 from protests.emails import Paper, papers
 from protests.forms import CountryForm, SigningForm
 from protests.models import (
@@ -166,6 +167,7 @@ def _letter_page(
     # Where nearly all stay anonymous, looking for ten names would read every signature.
     lately = Signature.objects.filter(pk__in=newest.values("pk")[:NAMES_SOUGHT])
     named = lately.exclude(display=Signature.Display.ANONYMOUS).exclude(name="").order_by("-confirmed_at", "-pk")
+    overview = addressing.overview(letter)
     context = {
         "letter": letter,
         "text": text,
@@ -173,12 +175,15 @@ def _letter_page(
         "varies": varies(text.subject + text.body),
         "form": form,
         "who_form": CountryForm(initial={"country": country}),
-        "overview": addressing.overview(letter),
+        "overview": overview,
         "names": [shown(signature.name, signature.display) for signature in named[:NAMES_SHOWN]],
         "preview": preview,
         "previewed": [own_mail(sheet) for sheet in preview or ()],
         **_who(letter, country),
     }
+    if MIRROR in request.META and letter.is_open:  # a copy asks for no country
+        sheets = anywhere(letter, get_language() or "", overview.elsewhere)
+        context["elsewhere"] = [own_mail(sheet) for sheet in sheets]
     if preview:
         context["blanks"] = []  # the same letters stand in the preview, filled in
     return _kept_private(request, render(request, "protests/letter.html", context, status=status))

@@ -136,6 +136,7 @@ def public_pages(page: Page, site: str) -> Iterator[str]:
         "add-picket": "/pickets/add/",
         "report-picket": "/pickets/hamburg/report/",
         "privacy": "/privacy/",
+        "mirrors": "/mirrors/",
         "fund": "/fund/",
         "not-found": "/nowhere/",
         "home-ru": "/ru/",

@@ -13,14 +13,15 @@ register = template.Library()
 def open_letters(context: dict[str, Any], strike: Strike | None = None) -> dict[str, Any]:
     """Show the letters that can be signed now: those of `strike`, or all."""
     letters = Letter.objects.open().with_signed().prefetch_related("translations")
-    return {"letters": letters.filter(strike=strike) if strike else letters, "strike": strike}
+    found = letters.filter(strike=strike) if strike else letters
+    return {"letters": found, "strike": strike, "mirror": context.get("mirror")}
 
 
-@register.inclusion_tag("protests/sign_now.html")
-def sign_now(strike: Strike) -> dict[str, Any]:
+@register.inclusion_tag("protests/sign_now.html", takes_context=True)
+def sign_now(context: dict[str, Any], strike: Strike) -> dict[str, Any]:
     """Lead to the newest letter of the strike that can be signed now."""
     letters = Letter.objects.open().filter(strike=strike).with_signed().prefetch_related("translations")
-    return {"letter": letters.first()}
+    return {"letter": letters.first(), "mirror": context.get("mirror")}
 
 
 @register.simple_tag
@@ -39,4 +40,4 @@ def letters_for(context: dict[str, Any], activist: Activist) -> dict[str, Any]:
         theirs |= Q(activist=None, strike=activist.strike_id)
     letters = Letter.objects.open().filter(theirs).with_signed().prefetch_related("translations")
     own = [letter for letter in letters if letter.activist_id == activist.pk]
-    return {"activist": activist, "letters": own or letters, "own": own}
+    return {"activist": activist, "letters": own or letters, "own": own, "mirror": context.get("mirror")}

@@ -415,11 +415,11 @@ class TestChanges:
     def test_what_is_taken_back_is_not_shown_when_nothing_can_be_made_in_its_place(self, site, letter, monkeypatch):
         site.get("/letters/free-her/")
         editions.new_edition()
-        monkeypatch.setattr(page_cache, "_ask", lambda *_: page_cache.Answer("503 Service Unavailable", [], b""))
+        monkeypatch.setattr(page_cache, "ask", lambda *_: page_cache.Answer("503 Service Unavailable", [], b""))
         assert site.get("/letters/free-her/").status == 503
 
     def test_a_change_while_a_page_is_made_is_not_lost(self, site, letter, monkeypatch):
-        ask = page_cache._ask
+        ask = page_cache.ask
 
         def overtaken(program, environ):
             answer = ask(program, environ)
@@ -427,9 +427,9 @@ class TestChanges:
             editions.new_edition()
             return answer
 
-        monkeypatch.setattr(page_cache, "_ask", overtaken)
+        monkeypatch.setattr(page_cache, "ask", overtaken)
         site.get("/privacy/")
-        monkeypatch.setattr(page_cache, "_ask", ask)
+        monkeypatch.setattr(page_cache, "ask", ask)
         assert "Bread and roses" in site.get("/privacy/").text
 
     def test_the_edition_is_asked_for_once_a_second(self, site, monkeypatch, django_assert_num_queries):
@@ -531,7 +531,7 @@ def test_while_the_database_is_away_readers_get_what_was_there(site, settings, m
         raise OperationalError
 
     monkeypatch.setattr(editions, "current", away)
-    monkeypatch.setattr(page_cache, "_ask", lambda *_: page_cache.Answer("500 Internal Server Error", [], b""))
+    monkeypatch.setattr(page_cache, "ask", lambda *_: page_cache.Answer("500 Internal Server Error", [], b""))
     assert site.get("/").status == 200
 
 

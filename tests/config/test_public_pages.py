@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.django_db, on_one_database]
 LISTS = {
     "campaign": (
         *("home", "activists", "updates", "feed", "messages", "endorsements", "documents"),
-        *("send_message", "send_endorsement", "subscribe", "privacy"),
+        *("send_message", "send_endorsement", "subscribe", "privacy", "mirrors"),
     ),
     "protests": ("letters", "log", "pickets", "calendar", "add_picket"),
     "donations": ("fund", "ledger", "pledge", "appeal", "account"),

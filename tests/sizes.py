@@ -1,0 +1,15 @@
+"""How much the suite plays through: what shows a mistake in seconds, and with `THOROUGH=10` ten times as much."""
+
+import os
+
+import pytest
+from django.db import connection
+
+TIMES = int(os.environ.get("THOROUGH", "1"))
+# What a browser shows, and how many queries Django asks, is the same on both: the suite has both to run on.
+on_one_database = pytest.mark.skipif(connection.vendor != "sqlite", reason="The same on every database: once is enough")
+
+
+def examples(number):
+    """Return how many examples Hypothesis tries."""
+    return number * TIMES
