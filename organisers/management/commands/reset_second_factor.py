@@ -1,4 +1,4 @@
-"""`manage.py reset_second_factor NAME`: for the operator, when an organiser has lost everything and no owner can help."""
+"""`manage.py reset_second_factor NAME`: for the operator, when no owner can help."""
 
 from typing import Any
 
