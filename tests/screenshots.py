@@ -224,7 +224,7 @@ def subscription(page: Page, site: str) -> Iterator[str]:
     yield "unsubscribed"
 
 
-def admin_pages(page: Page, password: str) -> Iterator[str]:
+def door_pages(page: Page, password: str) -> Iterator[str]:
     page.goto("/admin/")
     yield "admin-login"
     page.fill("[name=username]", "organiser")
@@ -257,6 +257,10 @@ def admin_pages(page: Page, password: str) -> Iterator[str]:
     page.goto(link[0] if link else "")
     yield "admin-invitation-taken-up"
     page.goto("/admin/")
+
+
+def admin_pages(page: Page, password: str) -> Iterator[str]:
+    yield from door_pages(page, password)
     yield "admin-index"
     page.goto("/admin/campaign/update/")
     page.locator("#action-toggle").check()

@@ -67,6 +67,17 @@ def first_organiser(transactional_db):
     organiser("ayse")
 
 
+def invited(hands, link):
+    """Take an invitation up: an account, and a second factor."""
+    hands.page.goto(link)
+    hands.fill(username="jan", password1=PASSWORD, password2=PASSWORD)
+    hands.click("Make my account", "button")
+    hands.fill(code=code_of(TOTPDevice.objects.get(confirmed=False)))
+    hands.click("Add the app", "button")
+    hands.click("I have them on paper")
+    return hands
+
+
 def type_targets(hands):
     hands.click("Enter who gets the letters")
     for place, (name, begins, email) in enumerate(TARGETS, start=1):
@@ -109,13 +120,7 @@ def test_two_organisers_make_a_first_campaign_by_following_the_steps(visitor, en
     hands.click("Save", "button")
     link = re.search(r"/admin/invitation/\S+/", hands.page.locator(".messagelist").inner_text())[0]
 
-    second = Hands(visitor(viewport=DESKTOP).page)
-    second.page.goto(link)
-    second.fill(username="jan", password1=PASSWORD, password2=PASSWORD)
-    second.click("Make my account", "button")
-    second.fill(code=code_of(TOTPDevice.objects.get(confirmed=False)))
-    second.click("Add the app", "button")
-    second.click("I have them on paper")
+    second = invited(Hands(visitor(viewport=DESKTOP).page), link)
     hands.page.goto("/admin/")
 
     hands.click("If you collect money: add the fund, and publish it")
