@@ -26,7 +26,7 @@ class LoginForm(AdminAuthenticationForm):
                 super().clean()
         except lockout.Locked as locked:
             self.locked = True
-            raise ValidationError(locked.message, code="locked") from locked
+            raise ValidationError(str(locked.message), code="locked") from locked
         return self.cleaned_data
 
 

@@ -37,10 +37,10 @@ def invite(invitation: Invitation) -> str:
 
 def found(token: str) -> Invitation:
     """Return the open invitation whose secret this is. Raises NotOpen."""
-    invitation = Invitation.objects.open().filter(token_hash=tag("token", token)).first()
+    invitation: Invitation | None = Invitation.objects.open().filter(token_hash=tag("token", token)).first()
     if invitation is None:
         raise NotOpen
-    return invitation  # type: ignore[no-any-return]
+    return invitation
 
 
 @transaction.atomic

@@ -41,7 +41,7 @@ class Session(AbstractBaseSession):
     # "Firefox on Linux", no more.
     browser = models.CharField(max_length=40, blank=True)
 
-    objects = BaseSessionManager.from_queryset(SessionQuerySet)()
+    objects: ClassVar[Any] = BaseSessionManager.from_queryset(SessionQuerySet)()
 
     personal: ClassVar = {
         "browser": Rule(_("So that organisers know their own sessions again, and can end a stranger's."), 2, "seen_at")
@@ -50,8 +50,6 @@ class Session(AbstractBaseSession):
 
     class Meta(AbstractBaseSession.Meta):
         abstract = False
-        verbose_name = _("session")
-        verbose_name_plural = _("sessions")
 
     @classmethod
     def get_session_store_class(cls) -> Any:

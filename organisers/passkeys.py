@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from django.http import HttpRequest, JsonResponse
 from django_otp_webauthn import exceptions, views
 from django_otp_webauthn.helpers import WebAuthnHelper
+from django_otp_webauthn.models import WebAuthnCredential
 
 from organisers import lockout, verifying
 from organisers.going import next_page
@@ -35,7 +36,7 @@ def has_a_name(request: HttpRequest) -> bool:
     return False
 
 
-class Helper(WebAuthnHelper):  # type: ignore[misc]
+class Helper(WebAuthnHelper):
     def get_allowed_origins(self) -> list[str]:
         return [f"{self.request.scheme}://{self.request.get_host()}"]
 
@@ -75,26 +76,26 @@ class Door:
         return response
 
 
-class BeginAdding(Door, views.BeginCredentialRegistrationView):  # type: ignore[misc]
+class BeginAdding(Door, views.BeginCredentialRegistrationView):
     pass
 
 
-class Add(Door, views.CompleteCredentialRegistrationView):  # type: ignore[misc]
+class Add(Door, views.CompleteCredentialRegistrationView):
     def post(self, *args: Any, **kwargs: Any) -> Any:
         before = {device.pk for device in verifying.factors(self.request.user)}
         first = not before
         answer = super().post(*args, **kwargs)
-        device = verifying.WebAuthnCredential.objects.get(pk=json.loads(answer.content)["id"])
+        device = WebAuthnCredential.objects.get(pk=json.loads(answer.content)["id"])
         device.name = coarse(self.request.headers.get("User-Agent", "")) or "Passkey"
         device.save(update_fields=["name"])
         return self.let_in(device, first=first) if first else answer
 
 
-class BeginAsking(Door, views.BeginCredentialAuthenticationView):  # type: ignore[misc]
+class BeginAsking(Door, views.BeginCredentialAuthenticationView):
     pass
 
 
-class Ask(Door, views.CompleteCredentialAuthenticationView):  # type: ignore[misc]
+class Ask(Door, views.CompleteCredentialAuthenticationView):
     def post(self, *args: Any, **kwargs: Any) -> Any:
         with lockout.attempt(self.request, self.request.user.get_username(), Factor.SECOND):
             super().post(*args, **kwargs)

@@ -41,7 +41,7 @@ class SessionStore(DatabaseStore):
         return self.get_model_class()
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
-        row = super().create_model_instance(data)
+        row: Any = super().create_model_instance(data)
         row.user_id = data.get(SESSION_KEY)
         row.browser = data.get(BROWSER, "")
         if BEGUN_AT in data:

@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
+from django_otp.plugins.otp_static.models import StaticDevice
 
 from organisers import inviting, lockout, passkeys, sessions, verifying
 from organisers.forms import AccountForm, CodeForm, LoginForm
@@ -131,7 +132,7 @@ class WrongCode(Exception):
 def _enter(request: HttpRequest, device: Any, there: str) -> HttpResponse:
     user: Any = request.user
     verifying.complete(request, device)
-    if isinstance(device, verifying.StaticDevice):
+    if isinstance(device, StaticDevice):
         left = verifying.recovery_codes_left(user)
         text = ngettext(
             "You used a recovery code. %(left)d is left. Make new ones, and add your new phone, under “Second factor”.",
@@ -185,8 +186,9 @@ def set_up(request: HttpRequest) -> HttpResponse:
 
 def _new_codes(request: HttpRequest) -> HttpResponse:
     codes = verifying.new_recovery_codes(request.user)
-    context = {"codes": codes, "next": next_page(request)}
-    return show(request, "organisers/recovery_codes.html", _("Your recovery codes"), **context)
+    return show(
+        request, "organisers/recovery_codes.html", _("Your recovery codes"), codes=codes, next=next_page(request)
+    )
 
 
 def only_inside(view: View) -> View:
