@@ -142,7 +142,7 @@ def secret_of(device: TOTPDevice) -> str:
 def picture_of(device: TOTPDevice) -> SafeString:
     """Return the secret as a QR code, black on white in every theme. It has no style: the pages allow none."""
     code = segno.make(device.config_url, error="m", micro=False)
-    drawn = code.svg_inline(scale=5, border=4, dark="#000", light="#fff", omitsize=False, title=_("QR code"))
+    drawn = code.svg_inline(scale=5, border=4, dark="#000", light="#fff", omitsize=True, title=_("QR code"))
     return mark_safe(drawn)  # noqa: S308 - drawn by segno from numbers
 
 
