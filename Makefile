@@ -16,7 +16,7 @@ DRILLS ?=
 JOBS ?= 2
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
-SOURCES = bench campaign config donations limits outbox privacy protests tests tools manage.py
+SOURCES = bench campaign config donations limits organisers outbox privacy protests tests tools manage.py
 TEMPLATES = $(shell find templates -name '*.html' 2>/dev/null)
 
 .DEFAULT_GOAL := help

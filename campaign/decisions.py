@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campaign import translating
 from campaign.models import Campaign, Mailing, Strike, Update
+from organisers.models import Invitation
 from outbox.deciding import Step, User, Waiting, asks, begins, form_for, list_of, waiting
 
 
@@ -43,12 +44,12 @@ def story(user: User) -> Iterator[Step]:
             form_for(Strike, draft),
             done=Strike.objects.published().exists(),
         )
-    if user.has_perm("auth.add_user"):
+    if user.has_perm("organisers.add_invitation"):
         yield Step(
             50,
-            _("Give a second organiser an account"),
+            _("Invite a second organiser"),
             _("Bank accounts and mailings need the approval of another person than the one who made them."),
-            form_for(get_user_model()),
+            form_for(Invitation),
             done=get_user_model().objects.filter(is_staff=True, is_active=True)[1:2].exists(),
             optional=True,
         )

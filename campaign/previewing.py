@@ -3,6 +3,8 @@
 from django.db.models import Model
 from django.http import HttpRequest
 
+from organisers.verifying import is_verified
+
 
 def is_preview(request: HttpRequest, model: type[Model]) -> bool:
     """
@@ -16,8 +18,8 @@ def is_preview(request: HttpRequest, model: type[Model]) -> bool:
 
 
 def may_look(request: HttpRequest, model: type[Model]) -> bool:
-    """Whether this is an organiser who may see the drafts of `model`."""
+    """Whether this is an organiser who has come in by both factors, and may see the drafts of `model`."""
     label = model._meta
-    return request.user.is_staff and any(
+    return is_verified(request) and any(
         request.user.has_perm(f"{label.app_label}.{act}_{label.model_name}") for act in ("view", "change")
     )

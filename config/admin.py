@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from campaign import translations
 from campaign.editions import new_edition
 from config.paginating import BoundedPaginator
+from organisers import verifying
+from organisers.views import LogIn, sessions_page
 from outbox import views
 from outbox.deciding import charts_for, first_steps, waiting_for
 
@@ -30,6 +32,15 @@ class OrganisersAdminSite(AdminSite):
         }
         super().register(model_or_iterable, admin_class or ModelAdmin, **fast, **options)
 
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Let in who has given both factors, and nobody else, to any page."""
+        return verifying.is_verified(request)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Ask for name and password; the second factor comes after."""
+        request.current_app = self.name
+        return LogIn.as_view()(request)
+
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002
         """Wrap a page of the desk; whatever an organiser's form may have changed, readers see within seconds."""
         page = super().admin_view(view, cacheable)
@@ -46,7 +57,9 @@ class OrganisersAdminSite(AdminSite):
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the apps with what organisers work on first, and the accounts last."""
-        return sorted(super().get_app_list(request, app_label), key=lambda app: app["app_label"] == "auth")
+        return sorted(
+            super().get_app_list(request, app_label), key=lambda app: app["app_label"] in {"auth", "organisers"}
+        )
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Show what waits for this organiser's decision, and how the days went, above all that can be done."""
@@ -62,6 +75,7 @@ class OrganisersAdminSite(AdminSite):
         return [
             path("readiness/", self.admin_view(views.readiness_page), name="readiness"),
             path("readiness/trial/", self.admin_view(views.send_trial_letter), name="trial_letter"),
+            path("sessions/", self.admin_view(sessions_page), name="sessions"),
             path("translations/", self.admin_view(translations.page), name="translations"),
             *super().get_urls(),
         ]

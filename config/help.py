@@ -26,11 +26,18 @@ _MAIL_FORM = _(
 
 HELP: dict[str, Help] = {
     "auth.user": Help(
-        _("Everybody who can log in here. Give each person an account of their own; never share one."),
+        _("Everybody who can log in here. New people make their own account: invite them under Invitations."),
         _(
-            "Tick “staff status”, else the person cannot log in, and choose one or more roles under “groups”: Editor, "
-            "Moderator, Treasurer, Translator or Owner. Enter an e-mail address, so that trial mails can be sent. When "
-            "somebody leaves, untick “active” instead of deleting the account: what they did stays under their name."
+            "Choose one or more roles under “groups”: Editor, Moderator, Treasurer, Translator or Owner. Enter an "
+            "e-mail address, so that trial mails can be sent. When somebody leaves, press “Let go” instead of deleting "
+            "the account: they are out at once, and what they did stays under their name."
+        ),
+    ),
+    "organisers.invitation": Help(
+        _("Who was invited to help run the campaign. Each link is good once, for 72 hours, and can be withdrawn."),
+        _(
+            "Whom you invite chooses name, password and second factor. Check the address twice: who gets the mail "
+            "gets the account."
         ),
     ),
     "auth.group": Help(

@@ -100,7 +100,6 @@ INSTALLED_APPS = [
     "config.apps.OrganisersAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
@@ -108,9 +107,14 @@ INSTALLED_APPS = [
     "crispy_bootstrap5",
     "csp",
     "parler",
+    "django_otp",
+    "django_otp.plugins.otp_static",
+    "django_otp.plugins.otp_totp",
+    "django_otp_webauthn",
     "privacy",
     "outbox",
     "limits",
+    "organisers",
     "campaign",
     "protests",
     "donations",
@@ -126,6 +130,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -192,6 +197,11 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "no-referrer"  # in the admin "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Sessions of organisers, the only ones there are: how old one may become, and how long it may lie idle.
+SESSION_HOURS = env.int("SESSION_HOURS", default=12)
+SESSION_IDLE_MINUTES = env.int("SESSION_IDLE_MINUTES", default=120)
+SESSION_ENGINE = "organisers.sessions"
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
@@ -225,6 +235,14 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# The second factor. organisers.lockout counts what fails, so that nobody who guesses locks an organiser out for ever.
+OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
+OTP_TOTP_ISSUER = f"Solidarity {urlsplit(BASE_URL).hostname}"
+OTP_WEBAUTHN_RP_NAME = "Solidarity"
+OTP_WEBAUTHN_RP_ID_CALLABLE = "organisers.passkeys.rp_id"
+OTP_WEBAUTHN_HELPER_CLASS = "organisers.passkeys.Helper"
+OTP_WEBAUTHN_ALLOW_PASSWORDLESS_LOGIN = False
+SILENCED_SYSTEM_CHECKS = ["otp_webauthn.E030"]  # the helper knows the origin: see organisers.passkeys
 # How many proxies of ours stand before the program: so many addresses of X-Forwarded-For, from the right, are theirs.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 # From how many posts within ten minutes on proof of work is asked, and from how many within an hour they are held.

@@ -9,6 +9,7 @@ from config import health
 
 handler500 = "config.failing.server_error"
 urlpatterns = [
+    path("admin/", include("organisers.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

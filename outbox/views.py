@@ -32,7 +32,7 @@ def sandbox_only(view: View) -> View:
 
     @wraps(view)
     def wrapped(request: HttpRequest) -> HttpResponse:
-        if settings.MAIL_LIVE or not (settings.DEVELOPMENT or request.user.is_staff):
+        if settings.MAIL_LIVE or not (settings.DEVELOPMENT or admin.site.has_permission(request)):
             raise Http404
         return view(request)
 

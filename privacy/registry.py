@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 
 ALL = "every column"
-OURS = ("campaign", "protests", "donations", "outbox", "limits", "privacy")
+OURS = ("campaign", "protests", "donations", "outbox", "limits", "organisers", "privacy")
 
 
 @dataclass(frozen=True)

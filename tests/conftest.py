@@ -1,6 +1,7 @@
 """What every test may ask for, and what none may do: talk to anything outside this machine."""
 
 import socket
+import time
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -8,8 +9,12 @@ import pytest
 from celery.signals import before_task_publish
 from django.conf import settings as django_settings
 from django.db.backends.base.operations import BaseDatabaseOperations
+from django.test import Client
 from django.utils import translation
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.plugins.otp_static.models import StaticDevice
 
+from organisers.verifying import AUTHENTICATED_AT
 from outbox import engine
 from outbox.models import queues
 from privacy.triggers import Triggers
@@ -42,6 +47,25 @@ def _is_loopback(host):
         return ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def forced_logins_are_complete():
+    """`client.force_login()` stands for both factors. How people come in by them: tests/organisers/."""
+    log_in = Client._login
+
+    def complete(client, user, backend=None):
+        log_in(client, user, backend)
+        if user.is_staff:
+            session = client.session
+            device, _new = StaticDevice.objects.get_or_create(user=user, name="of the tests")
+            session[DEVICE_ID_SESSION_KEY] = device.persistent_id
+            session[AUTHENTICATED_AT] = int(time.time())
+            session.save()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Client, "_login", complete)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,9 @@ from campaign import models as campaign
 from donations import collecting, disbursing
 from donations import models as donations
 from limits.models import Block
+from organisers.models import Invitation
 from outbox.models import TrialLetter
+from privacy.tags import tag
 from protests.models import Digest, MailDomain, SuspensionNotice
 from tests import factories as make
 
@@ -96,6 +98,7 @@ def one_of_each():
         donations.AccountNotice.objects.create(account=account, organiser=organiser, what="withdrawn"),
         Block.objects.create(domain="flood.example.org", reason="A flood"),
         TrialLetter.objects.create(organiser=organiser),
+        Invitation.objects.create(invited_by=organiser, email="new@example.org", token_hash=tag("token", "new")),
     ]
     found = {row._meta.label_lower: row for row in rows}
     assert {*found} == {model._meta.label_lower for model in admin.site._registry}, "add a row of the new model here"

@@ -24,6 +24,7 @@ from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Locator, Page, sync_playwright
 
 from tests.journeys.conftest import FLAGS, find_chromium
+from tests.journeys.over_http import code_of
 from tests.sinks import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -259,12 +260,43 @@ def subscription(page: Page, site: str) -> Iterator[str]:
     yield "unsubscribed"
 
 
-def admin_pages(page: Page, password: str) -> Iterator[str]:
+def door_pages(page: Page, password: str) -> Iterator[str]:
     page.goto("/admin/")
     yield "admin-login"
     page.fill("[name=username]", "organiser")
     page.fill("[name=password]", password)
     page.click("[type=submit]")
+    yield "admin-second-factor-set-up"
+    secret = page.locator(".secret").inner_text().replace(" ", "")
+    page.fill("[name=code]", code_of(secret))
+    page.click("[value='Add the app']")
+    yield "admin-recovery-codes"
+    page.goto("/admin/second-factor/set-up/")
+    yield "admin-second-factor"
+    page.goto("/admin/sessions/")
+    yield "admin-sessions"
+    page.locator("#user-tools [action*=logout] button").click()
+    page.goto("/admin/")
+    page.fill("[name=username]", "organiser")
+    page.fill("[name=password]", password)
+    page.click("[type=submit]")
+    yield "admin-second-step"
+    page.fill("[name=code]", code_of(secret, 1))
+    page.click("[value='Come in']")
+    page.goto("/admin/organisers/invitation/add/")
+    page.fill("[name=email]", "jan@example.org")
+    page.locator("#id_roles_from").select_option(index=0)
+    page.locator("#id_roles_add, #id_roles_add_link").first.click()
+    page.click("[name=_save]")
+    yield "admin-invited"
+    link = re.search(r"/admin/invitation/\S+/", page.locator(".messagelist").inner_text())
+    page.goto(link[0] if link else "")
+    yield "admin-invitation-taken-up"
+    page.goto("/admin/")
+
+
+def admin_pages(page: Page, password: str) -> Iterator[str]:
+    yield from door_pages(page, password)
     yield "admin-index"
     page.goto("/admin/campaign/update/")
     page.locator("#action-toggle").check()

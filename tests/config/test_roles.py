@@ -29,7 +29,8 @@ ROLES = {"E": "Editor", "M": "Moderator", "R": "Treasurer", "T": "Translator", "
 # model: who may look at its list and its rows (and change what can be changed), who adds, who deletes.
 PAGES = {
     "auth.group": ("O", "O", "O"),
-    "auth.user": ("O", "O", "O"),
+    "auth.user": ("O", "", "O"),
+    "organisers.invitation": ("O", "O", ""),
     "outbox.trialletter": ("O", "", ""),
     "limits.block": ("MO", "MO", "MO"),
     "campaign.mailing": ("EMO", "EO", "EO"),
@@ -77,6 +78,7 @@ PAGES = {
 # What is no list, form or question before deleting.
 OTHERS = {
     "readiness": "",
+    "sessions": "-EMRTO",
     "trial_letter": "-EMRTO",
     "translations": "EMRTO",
     "index": "-EMRTO",
@@ -118,7 +120,8 @@ OTHERS = {
 # What can be chosen in a list, by whom.
 ACTIONS = {
     "auth.group": {"O": "delete_selected"},
-    "auth.user": {"O": "delete_selected"},
+    "auth.user": {"O": "delete_selected let_go take_back reset_second_factor"},
+    "organisers.invitation": {"O": "send_again settle_as_accepted withdraw"},
     "outbox.trialletter": {"O": "send_again settle_as_accepted withdraw"},
     "limits.block": {"MO": "delete_selected"},
     "campaign.mailingcopy": {"EMO": "send_again settle_as_accepted withdraw"},
@@ -253,7 +256,7 @@ def test_every_model_of_the_desk_is_somebodys_work():
     granted = set(
         Permission.objects.filter(group__name__in=roles.ROLES.keys() - {"Owner"}).values_list("codename", flat=True)
     )
-    owners = {"user", "group", "trialletter"}
+    owners = {"user", "group", "trialletter", "invitation"}
     models = {model._meta.model_name for model in admin.site._registry}
     assert {name for name in models if f"view_{name}" not in granted} == owners
 

@@ -8,9 +8,12 @@ step; ends with 1 at the first thing that is wrong. It can be run again and agai
 """
 
 import argparse
+import base64
+import hmac
 import json
 import re
 import secrets
+import struct
 import sys
 import time
 from dataclasses import dataclass, field
@@ -203,10 +206,11 @@ class Supporter:
 
 
 class Journey:
-    def __init__(self, base, password):
+    def __init__(self, base, password, second_factor):
         self.site = Browser(base)
         self.admin = Browser(base, cookies=True)
         self.password = password
+        self.second_factor = second_factor
         self.run = secrets.token_hex(4)
         self.counted = 0
 
@@ -393,12 +397,30 @@ class Journey:
         self.shows("/fund/", lambda page: page.words != fund.words, "the confirmed pledge does not show")
         say("confirmed the pledge: the fund's page counts it")
 
+    def gives_the_second_factor(self, page):
+        """Set up an app that shows codes on the first run, and keep its secret beside the password for the next."""
+        kept = self.second_factor
+        if "/set-up/" in page.url:
+            secret = re.search(r'<code class="secret">([A-Z2-7 ]+)</code>', page.body)[1].replace(" ", "")
+            shown = self.admin.send(page.form("code"), {"code": code_of(secret)})
+            expect("codes" in shown.classes, "the app's code is not accepted at the set-up")
+            kept.touch(mode=0o600)
+            kept.write_text(secret)
+            return self.admin.get("/admin/")
+        expect(kept.exists(), f"{kept} does not exist: the organiser's second factor was set up elsewhere")
+        for steps in (0, 1):  # a code is good once, and another run may just have used it
+            page = self.admin.send(page.form("code"), {"code": code_of(kept.read_text(), steps)})
+            if "/second-factor/" not in page.url:
+                return page
+        raise Wrong("the app's code is not accepted")
+
     def posts_an_update(self):
         self.admin.get("/admin/")
         login = self.admin.get("/admin/login/?next=/admin/")
         desk = self.admin.send(login.form("password"), {"username": "organiser", "password": self.password})
         expect("/login/" not in desk.url, "the organiser's name and password are not accepted")
-        say("logged in to the admin")
+        desk = self.gives_the_second_factor(desk)
+        say("logged in to the admin, by password and second factor")
         form = self.admin.get(desk.link(r"^/admin/campaign/update/add/$")).form("title")
         title, slug, now = f"News of run {self.run}", f"news-{self.run}", datetime.now(UTC) - timedelta(minutes=1)
         typed = {
@@ -420,6 +442,14 @@ class Journey:
         titles = [entry.findtext(f"{ATOM}title") for entry in feed.iter(f"{ATOM}entry")]
         expect(title in titles, "the update is not in the feed")
         say("posted an update: it is on / and in the feed")
+
+
+def code_of(secret, steps=0):
+    """Return what an app shows for the secret (RFC 6238), now or some steps of 30 seconds later."""
+    key = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    digest = hmac.digest(key, struct.pack(">Q", int(time.time()) // 30 + steps), "sha1")
+    at = digest[-1] & 15
+    return f"{(struct.unpack('>I', digest[at : at + 4])[0] & 0x7FFFFFFF) % 1_000_000:06d}"
 
 
 def _flat(text):
@@ -454,7 +484,7 @@ def main():
             note = options.var_dir / "organiser.txt"
             expect(note.exists(), f"{note} does not exist: give --var-dir or --password")
             password = re.search(r"password: (\S+)", note.read_text())[1]
-        Journey(options.site.rstrip("/"), password).go()
+        Journey(options.site.rstrip("/"), password, options.var_dir / "second-factor.txt").go()
     except Wrong as wrong:
         sys.exit(f"WRONG: {wrong}")
     print("All of it works.")

@@ -14,6 +14,7 @@ from tests.donations.test_publishing import checked
 from tests.factories import FundFactory, OrganiserFactory, PledgeFactory
 from tests.journeys.test_in_a_browser import DESKTOP, PHONE
 from tests.journeys.test_pledging import fill_in
+from tests.organisers.coming_in import come_in_by_browser
 from tests.protests.test_handover import pages
 from tests.sizes import on_one_database
 
@@ -36,9 +37,7 @@ def organiser(visitor):
         user.save()
         page = visitor(viewport=DESKTOP).page
         page.goto(reverse("admin:index"))
-        page.fill("[name=username]", username)
-        page.fill("[name=password]", PASSWORD)
-        page.click("[type=submit]")
+        come_in_by_browser(page, user, PASSWORD)
         page.locator("#content-main").wait_for()
         return page
 

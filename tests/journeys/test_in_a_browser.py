@@ -12,6 +12,7 @@ from campaign.models import Strike, Subscriber, SubscriptionMail
 from donations.models import PledgeMail
 from protests.models import ConfirmationMail, Delivery, Hold, Letter, Signature
 from tests.factories import OrganiserFactory
+from tests.organisers.coming_in import come_in_by_browser
 from tests.sizes import on_one_database
 
 PHONE = {"width": 360, "height": 740}
@@ -279,9 +280,7 @@ def test_the_organisers_desk_runs_clean_under_the_content_policy(visitor):
     page = desk.page
 
     page.goto(reverse("admin:index"))
-    page.fill("[name=username]", "organiser")
-    page.fill("[name=password]", "bread and roses")
-    page.click("[type=submit]")
+    come_in_by_browser(page, organiser, "bread and roses")
     assert page.locator("#content-main").is_visible()
     strike = Strike.objects.first()
     for path in (

@@ -169,7 +169,10 @@ def organiser_login() -> str:
     note.unlink(missing_ok=True)
     with os.fdopen(os.open(note, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(f"name: {ORGANISER}\npassword: {password}\n")
-    return f"name: {ORGANISER}   password: {password}   (kept in {note})"
+    return (
+        f"name: {ORGANISER}   password: {password}   (kept in {note})\n"
+        "  The first login sets up a second factor: an app on your phone that shows codes. The page says how."
+    )
 
 
 def readable_password() -> str:
