@@ -1,5 +1,6 @@
 """Protest letters: what is said, to whom, who signed, and each letter on its way."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, ClassVar, Self
@@ -32,7 +33,7 @@ from campaign.models import (
     published_at,
 )
 from limits.models import Why
-from outbox.models import WAITING, LinkMailQuerySet, OutgoingMail, OutgoingMailQuerySet, State
+from outbox.models import BOUNCE_WINDOW, WAITING, LinkMailQuerySet, OutgoingMail, OutgoingMailQuerySet, State
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
 from protests import hours, mapping, wording
@@ -534,6 +535,24 @@ class Addressee(models.Model):
         return f"{self.target} ({self.get_rule_display()})"
 
 
+@dataclass(frozen=True)
+class LettersRule(Rule):
+    """
+    What a letter is made of goes once none of the signer's letters can be sent again, or come back.
+
+    That is some days after the last of them was accepted, refused, given up or withdrawn. One that is held back, or in
+    doubt, keeps it for `at_most`. Updates need nothing of it: who wants them is a Subscriber.
+    """
+
+    days: int = BOUNCE_WINDOW.days
+    after: str = "deliveries__settled_at"
+    at_most: tuple[int, str] | None = (RECEIPT_FOR.days, "confirmed_at")
+
+    def is_over(self, before: datetime) -> Q:
+        lately = Delivery.objects.filter(signature=OuterRef("pk")).exclude(settled_at__lt=before)
+        return Q(confirmed_at__lt=before) & ~Exists(lately)
+
+
 class SignatureQuerySet(models.QuerySet["Signature"]):
     def counted(self) -> Self:
         """Signatures that stand: confirmed by the owner of the address, and not withdrawn."""
@@ -570,10 +589,10 @@ class Signature(models.Model):
 
     personal: ClassVar = {
         "email_tag": Rule(_("So that one person signs a letter once."), days=30, after="letter__closed_at"),
-        "email": Rule(_("To ask the person to confirm, and to show where the letters stand."), 180, "confirmed_at"),
-        "name": Rule(_("To sign the letter, and to show the signature as the person chose."), 180, "confirmed_at"),
-        "organisation": Rule(_("To sign the letter on behalf of it."), 180, "confirmed_at"),
-        "own_words": Rule(_("To stand in the letter."), 180, "confirmed_at"),
+        "email": LettersRule(_("To ask the person to confirm, and to tell of a letter that did not get through.")),
+        "name": LettersRule(_("To sign the letter, and until then to show the signature as the person chose.")),
+        "organisation": LettersRule(_("To sign the letter on behalf of it.")),
+        "own_words": LettersRule(_("To stand in the letter.")),
     }
     not_personal: ClassVar = frozenset(
         {
@@ -689,7 +708,7 @@ class Hold(models.Model):
         "name": Rule(_("To sign the letter, if an organiser releases it."), HELD_FOR.days, "created_at"),
         "organisation": Rule(_("To sign the letter on behalf of it."), HELD_FOR.days, "created_at"),
         "own_words": Rule(_("To stand in the letter."), HELD_FOR.days, "created_at"),
-        "network_tag": Rule(_("To see together what came from one network."), HELD_FOR.days, "created_at"),
+        "network_tag": Rule(_("To see together what came from one network."), 1, "created_at"),
         "name_tag": Rule(_("To see similar names together."), HELD_FOR.days, "created_at"),
         "words_tag": Rule(_("To see similar words together."), HELD_FOR.days, "created_at"),
     }
@@ -782,9 +801,9 @@ class ConfirmationMail(OutgoingMail):
 
     objects: ClassVar[Any] = LinkMailQuerySet.as_manager()
 
-    personal: ClassVar = {
-        "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "created_at"),
-        "email": Rule(_("To write to somebody whose address was deleted, until the mail has left."), 7, "created_at"),
+    personal: ClassVar = OutgoingMail.personal_mail | {
+        "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "queued_at"),
+        "email": Rule(_("To write to somebody whose address was deleted, until the mail has left."), 7, "queued_at"),
         "recipient_tag": Rule(_("So that nobody is sent more than a few mails a day."), 2, "created_at"),
     }
     not_personal: ClassVar = OutgoingMail.not_personal_mail | {"signature", "token_hash", "expires_at", "bad_news"}
@@ -840,6 +859,7 @@ class Delivery(OutgoingMail):
 
     objects: ClassVar[Any] = DeliveryQuerySet.as_manager()
 
+    personal = OutgoingMail.personal_mail
     not_personal: ClassVar = OutgoingMail.not_personal_mail | {"signature", "target"}
 
     class Meta(OutgoingMail.Meta):
@@ -918,7 +938,7 @@ class SuspensionNotice(OutgoingMail):
     because = models.CharField(_("its server's words"), max_length=500, editable=False)
 
     # An office's address, no person's.
-    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"target", "email", "because"}
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"reply", "target", "email", "because"}
 
     class Meta(OutgoingMail.Meta):
         verbose_name = _("notice of a suspended address")
@@ -936,7 +956,7 @@ class Digest(OutgoingMail):
     since = models.DateTimeField(_("beginning"), editable=False)
     until = models.DateTimeField(_("end"), editable=False)
 
-    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"day", "since", "until"}
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"reply", "day", "since", "until"}
 
     class Meta(OutgoingMail.Meta):
         verbose_name = _("organisers' mail of a day")
