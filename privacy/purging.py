@@ -16,6 +16,8 @@ from functools import partial
 from typing import Any
 
 from django.apps import apps
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -200,7 +202,13 @@ def _in_turn(
         rows_of = rows.model._default_manager.filter(pk__in=pks).order_by("pk")
         list(rows_of.select_for_update().values_list("pk", flat=True))
         due = list(rows.filter(pk__in=pks).order_by().values_list("pk", flat=True))
-        return act(rows.model._default_manager.filter(pk__in=due)) if due else Counter()
+        if not due:
+            return Counter()
+        done = act(rows.model._default_manager.filter(pk__in=due))
+        # The desk's history names each row by what it was called, which may be a person's name.
+        kind = ContentType.objects.get_for_model(rows.model)
+        LogEntry.objects.filter(content_type=kind, object_id__in=[str(pk) for pk in due]).update(object_repr="…")
+        return done
 
 
 def _delete(rows: "models.QuerySet[Any]") -> Counter[str]:

@@ -36,6 +36,7 @@ from limits.models import Why
 from outbox.models import BOUNCE_WINDOW, WAITING, LinkMailQuerySet, OutgoingMail, OutgoingMailQuerySet, State
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
+from privacy.showing import without_names
 from protests import hours, mapping, wording
 
 # An unconfirmed signature is forgotten after this; the mailed link works no longer.
@@ -912,9 +913,13 @@ class Delivery(OutgoingMail):
         if answer is None:
             return False
         code, reply = answer
-        breaker = Breaker.note(self.target, f"{code} {reply}".strip())
+        breaker = Breaker.note(self.target, self._unsigned(f"{code} {reply}".strip()))
         self.target._state.fields_cache["breaker"] = breaker
         return breaker.trial_at is not None
+
+    def _unsigned(self, words: str) -> str:
+        """Return a server's words without the signer's name: they stay with the target, longer than the name may."""
+        return without_names(words, self.signature.name, self.signature.organisation)
 
     def bounced(self, words: str) -> None:
         """
@@ -925,7 +930,7 @@ class Delivery(OutgoingMail):
         """
         suspended = Target.objects.filter(
             pk=self.target_id, suspended_at=None, trusted_since__lte=self.handing_over_at or self.created_at
-        ).update(suspended_at=timezone.now(), suspended_because=words)
+        ).update(suspended_at=timezone.now(), suspended_because=(words := self._unsigned(words)))
         if suspended:
             SuspensionNotice.objects.create(target=self.target, email=self.target.email, because=words)
 
