@@ -31,16 +31,14 @@ from campaign import submitting, subscribing
 from campaign.models import MessageOfSupport, Subscriber
 from donations import giving
 from donations.models import Fund, Pledge
-from limits.models import Post
 from limits.stamping import stamp
 from outbox.bounces import address_for, take
 from outbox.models import State
 from privacy import clock, purging
 from privacy.logs import Plain
-from privacy.registry import our_models
-from privacy.registry import rules as all_rules
+from privacy.registry import rules
 from protests import consent, holding, tallying
-from protests.models import ConfirmationMail, Delivery, Hold, Letter, Signature
+from protests.models import ConfirmationMail, Delivery, Hold, Letter, Tally
 from tests.factories import AddresseeFactory, FundFactory, LetterFactory, OrganiserFactory
 from tests.outbox import returned
 
@@ -120,7 +118,7 @@ class Live:
             assert answer.status_code == 200, answer.status_code  # noqa: S101
         holding.release(Hold.objects.waiting(), self.organiser)
 
-    def confirm(self) -> None:
+    def confirm(self) -> dict[str, str]:
         """Send the mails, and press the button in nine of ten; some look at their receipts, and withdraw."""
         ConfirmationMail.objects.waiting().update(next_attempt_at=timezone.now())
         links = {mail.signature.email: mail.token for mail in ConfirmationMail.objects.select_related("signature")}
@@ -136,7 +134,7 @@ class Live:
             path = reverse("protests:receipt", args=[links[one.email]])
             assert one.name in self._client.get(path).content.decode()  # noqa: S101
             self._client.post(path, {"action": "withdraw", "sure": "1"})
-        self.links = links
+        return links
 
     def bounce(self) -> int:
         """Let a few of the accepted letters come back, with all that a server could repeat of them."""
@@ -175,7 +173,9 @@ class Live:
                 consent_version=consent.CURRENT,
             )
         sent = MessageOfSupport.objects.filter(approved_at=None).order_by("pk")
-        submitting.refuse(MessageOfSupport.objects.filter(pk__in=list(sent.values_list("pk", flat=True)[::2])), self.organiser)
+        submitting.refuse(
+            MessageOfSupport.objects.filter(pk__in=list(sent.values_list("pk", flat=True)[::2])), self.organiser
+        )
         submitting.publish(MessageOfSupport.objects.filter(refused_at=None), self.organiser)
         self._send_all()
 
@@ -188,7 +188,7 @@ class Live:
 
     def counted(self) -> int:
         tallying.tally()
-        return Letter.objects.with_signed().get(pk=self.letter.pk).signed
+        return Tally.objects.get(letter=self.letter).signed
 
 
 def purged_after(days: float) -> Counter[str]:
@@ -261,7 +261,7 @@ def stored_values() -> set[bytes]:
     found: set[bytes] = set()
     with connection.cursor() as cursor:
         quote = connection.ops.quote_name
-        for model, name, _rule in all_rules():
+        for model, name, _rule in rules():
             column = model._meta.get_field(name).column
             cursor.execute(f"SELECT {quote(column)} FROM {quote(model._meta.db_table)}")  # noqa: S608 - our own names
             found |= {value.encode() for (value,) in cursor.fetchall() if value and len(value) >= 40}
@@ -285,7 +285,7 @@ def places(logged: str, *, dump: Path | None = None) -> dict[str, bytes]:
 def _dump(program: Path) -> bytes:
     login = connection.settings_dict
     command = [program, "-h", login["HOST"], "-U", login["USER"], *(["-p", login["PORT"]] if login["PORT"] else [])]
-    answer = subprocess.run([*map(str, command), login["NAME"]], check=True, capture_output=True)  # noqa: S603
+    answer = subprocess.run([*map(str, command), login["NAME"]], check=True, capture_output=True)
     return answer.stdout
 
 

@@ -1,11 +1,11 @@
 """The drill of what is kept: a thousand people go the whole way of a letter, and then nothing may tell of them."""
 
 from django.db import connections
-from privacy import purging
 
 from bench.canaries import Live, listening, look, places, purged_after, stored_values
 from bench.drills import Play, drill
 from outbox.models import State
+from privacy import purging
 from protests.models import Delivery
 
 PEOPLE, FEW = 1000, 60
@@ -48,7 +48,9 @@ def canaries(now: Play) -> None:
     )
     connections.close_all()
     hits = look(places(logs, dump=now.stage.postgres.binaries / "pg_dump"), live.people, stored)
-    now.remark(f"{count} people, {signed} counted, {came_back} letters came back, {len(stored)} stored values looked for")
+    now.remark(
+        f"{count} people, {signed} counted, {came_back} letters came back, {len(stored)} stored values looked for"
+    )
     for line in hits.lines():
         now.remark(line)
     now.must(hits.total == 0, f"{hits.total} hits")

@@ -74,9 +74,7 @@ def run(kind: str = Kind.DAILY, *, tell: Tell = lambda line: None) -> Counter[st
         done += _go_on(kind, before.table, before.key, tell)
         if abs(now - before.began_at) < STALE_AFTER:
             return done
-    PurgeRun.objects.filter(kind=kind).update(
-        began_at=now, table="-", key="", deleted=0, failed=0, failure=""
-    )
+    PurgeRun.objects.filter(kind=kind).update(began_at=now, table="-", key="", deleted=0, failed=0, failure="")
     return done + _go_on(kind, "", "", tell)
 
 
@@ -154,7 +152,9 @@ def _batch(model: Any, rules: Rules, key: str) -> tuple[Counter[str], list[str],
     began, within = time.monotonic(), {}
     if key:
         within["pk__gt"] = model._meta.pk.to_python(key)
-    last = model._default_manager.filter(**within).order_by("pk").values_list("pk", flat=True)[BATCH - 1 : BATCH].first()
+    last = (
+        model._default_manager.filter(**within).order_by("pk").values_list("pk", flat=True)[BATCH - 1 : BATCH].first()
+    )
     if last is not None:
         within["pk__lte"] = last
     counts: Counter[str] = Counter()
@@ -237,7 +237,9 @@ def _clear_away(tables: set[str]) -> None:
                 try:
                     cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 finally:
-                    cursor.execute(f"PRAGMA busy_timeout = {int(connection.settings_dict['OPTIONS']['timeout'] * 1000)}")
+                    cursor.execute(
+                        f"PRAGMA busy_timeout = {int(connection.settings_dict['OPTIONS']['timeout'] * 1000)}"
+                    )
             else:
                 for table in sorted(tables):
                     cursor.execute(f"VACUUM {connection.ops.quote_name(apps.get_model(table)._meta.db_table)}")
@@ -279,7 +281,9 @@ def alarm() -> tuple[str, str] | None:
             "%(count)d rows could not be deleted or emptied. The first: %(first)s.",
             run.failed,
         ) % {"count": run.failed, "first": run.failure}
-        return says, _("Run `manage.py purge`. If they stay, report it: these hold personal data that is past its date.")
+        return says, _(
+            "Run `manage.py purge`. If they stay, report it: these hold personal data that is past its date."
+        )
     return None
 
 
