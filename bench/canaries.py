@@ -1,5 +1,5 @@
 """
-People who are easy to find: what they typed goes the whole way of a letter, and is looked for where nothing may be left.
+People who are easy to find: what they typed goes the whole way of a letter, and nothing of it may be left in the end.
 
 Used by `python -m bench.drill canaries`, with a thousand of them, and by the suite, with a few.
 """

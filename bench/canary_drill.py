@@ -5,7 +5,7 @@ from django.db import connections
 from bench.canaries import Live, listening, look, places, purged_after, stored_values
 from bench.drills import Play, drill
 from outbox.models import State
-from privacy import purging
+from privacy.models import PurgeRun
 from protests.models import Delivery
 
 PEOPLE, FEW = 1000, 60
@@ -40,7 +40,7 @@ def canaries(now: Play) -> None:
         now.stage.running.clear()
         purged_after(61)
         purged_after(800)
-        run = purging.PurgeRun.objects.get(kind=purging.Kind.DAILY)
+        run = PurgeRun.objects.get(kind=PurgeRun.Kind.DAILY)
         now.must(run.failed == 0, f"{run.failed} rows could not be purged: {run.failure}")
         now.must(live.counted() == signed, f"{live.counted()} are counted, who were {signed}")
     logs = log.getvalue() + "".join(

@@ -16,6 +16,8 @@ loglevel = "warning"
 logconfig_dict = {
     "root": {"level": "WARNING", "handlers": ["error_console"]},
     "loggers": {"gunicorn.error": {"level": "WARNING", "handlers": ["error_console"], "propagate": False}},
-    "formatters": {"generic": {"class": "privacy.logs.Plain", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "generic": {"class": "privacy.logs.Plain", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    },
 }
 proc_name = "solidarity"

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from privacy.registry import ALL, Rule
 from privacy.tags import new_token, tag
 
-# Until when a mail that was accepted may still come back: as long as servers commonly try, and a week and two days more.
+# Until when a mail that was accepted may still come back: for as long as a server tries, and nine days more.
 BOUNCE_WINDOW = timedelta(days=settings.OUTBOX_GIVE_UP_DAYS + 9)
 
 

@@ -1,9 +1,9 @@
 """
 Deleting what is past its date, as the registry says.
 
-A table is gone through by its key, a batch at a time, each in a transaction of its own: of any size, with little memory,
-and no lock is held for long. Where a run is stands in the database, so that one which was killed is finished by the
-next. Doing a batch twice, or two at once, does no harm: what is due is decided anew for each.
+A table is gone through by its key, a batch at a time, each in a transaction of its own: of any size, with little
+memory, and no lock is held for long. Where a run is stands in the database, so that one which was killed is finished by
+the next. Doing a batch twice, or two at once, does no harm: what is due is decided anew for each.
 """
 
 import logging
@@ -59,7 +59,7 @@ def purge(kind: str = Kind.DAILY) -> Counter[str]:
     return done
 
 
-def run(kind: str = Kind.DAILY, *, tell: Tell = lambda line: None) -> Counter[str]:
+def run(kind: str = Kind.DAILY, *, tell: Tell = logger.debug) -> Counter[str]:
     """
     Do the same, noting where it is; first finish a run that was killed. Return how many, by name.
 

@@ -551,7 +551,7 @@ class LettersRule(Rule):
 
     def is_over(self, before: datetime) -> Q:
         lately = Delivery.objects.filter(signature=OuterRef("pk")).exclude(settled_at__lt=before)
-        return Q(confirmed_at__lt=before) & ~Exists(lately)
+        return Q(~Exists(lately), confirmed_at__lt=before)
 
 
 class SignatureQuerySet(models.QuerySet["Signature"]):

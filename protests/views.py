@@ -173,6 +173,7 @@ def _letter_page(
         "form": form,
         "who_form": CountryForm(initial={"country": country}),
         "overview": addressing.overview(letter),
+        "kept_days": Signature.personal["name"].days,
         "names": [shown(signature.name, signature.display) for signature in named[:NAMES_SHOWN]],
         "preview": preview,
         "previewed": [own_mail(sheet) for sheet in preview or ()],

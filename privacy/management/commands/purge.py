@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from privacy import clock, purging
+from privacy.models import PurgeRun
 
 
 class Command(BaseCommand):
@@ -31,7 +32,7 @@ class Command(BaseCommand):
             ) from doubt
         for name, count in sorted(done.items()):
             self.stdout.write(f"{count:8} {name}")
-        run = purging.PurgeRun.objects.get(kind=purging.Kind.DAILY)
+        run = PurgeRun.objects.get(kind=PurgeRun.Kind.DAILY)
         if run.failed:
             raise CommandError(f"{run.failed} rows could not be purged. The first: {run.failure}.")
         self.stdout.write("Purged.")
