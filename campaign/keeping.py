@@ -15,6 +15,7 @@ COLUMNS = {
     "recipient_tag": _("fingerprint of the mailbox, which cannot be turned back into its address"),
     "counterparty_iban_tag": _("fingerprint of their account, which cannot be turned back into it"),
     "network_tag": _("fingerprint of the network, which cannot be turned back into its address"),
+    "domain_tag": _("fingerprint of the mail domain, which cannot be turned back into it"),
     "name_tag": _("fingerprint of the name, the same for similar names"),
     "words_tag": _("fingerprint of the words, the same for similar words"),
     "token": _("secret part of the mailed link"),

@@ -38,9 +38,11 @@ class Post(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     personal: ClassVar = {
-        "network_tag": Rule(_("So that nobody floods the forms: how many came from one network."), 1, "created_at")
+        "network_tag": Rule(_("So that nobody floods the forms: how many came from one network."), 1, "created_at"),
+        # Of a domain that one person owns, it is that person's.
+        "domain_tag": Rule(_("So that nobody floods the forms: how many came from one mail domain."), 1, "created_at"),
     }
-    not_personal: ClassVar = frozenset({"id", "domain_tag", "created_at"})
+    not_personal: ClassVar = frozenset({"id", "created_at"})
 
     class Meta:
         verbose_name = _("posted form")

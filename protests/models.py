@@ -710,6 +710,7 @@ class Hold(models.Model):
         "organisation": Rule(_("To sign the letter on behalf of it."), HELD_FOR.days, "created_at"),
         "own_words": Rule(_("To stand in the letter."), HELD_FOR.days, "created_at"),
         "network_tag": Rule(_("To see together what came from one network."), 1, "created_at"),
+        "domain_tag": Rule(_("To see together what came from one mail domain."), HELD_FOR.days, "created_at"),
         "name_tag": Rule(_("To see similar names together."), HELD_FOR.days, "created_at"),
         "words_tag": Rule(_("To see similar words together."), HELD_FOR.days, "created_at"),
     }
@@ -726,7 +727,6 @@ class Hold(models.Model):
             "consented_at",
             "why",
             "created_at",
-            "domain_tag",
             "decision",
             "decided_at",
             "decided_by",
