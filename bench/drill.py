@@ -22,9 +22,12 @@ from django.utils.module_loading import import_string
 from bench.stage import stage
 
 # What each one does is in bench/drills.py. To add one: write it there under its name, and name it here.
-# Those of signing are in bench/signing_drills.py, that of the mirror in bench/mirror_reading.py.
+# Those of signing are in bench/signing_drills.py, that of the mirror in bench/mirror_reading.py, that of what is kept in
+# bench/canary_drill.py.
 SIGNING = ("races", "greatday", "restart", "broker")
-DRILLS = ("kills", "down", "slow", "refused", "busy", "forged", "clock", "dkim", "week", "mailing", *SIGNING, "mirror")
+TRUST = ("mirror", "canaries")
+SENDING = ("kills", "down", "slow", "refused", "busy", "forged", "clock", "dkim", "week", "mailing")
+DRILLS = (*SENDING, *SIGNING, *TRUST)
 HEAD = ("drill", "letters", "lost", "twice", "in doubt", "by kills", "by drops", "settled", "passed")
 
 
@@ -75,7 +78,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.drill", description="Fault drills of the delivery engine.")
     parser.add_argument("drills", nargs="*", metavar="DRILL", help=f"of {', '.join(DRILLS)}; none: all")
     parser.add_argument("--minutes", type=float, default=2, help="how long the great day lasts (2)")
-    parser.add_argument("--quick", action="store_true", help="the drills of signing in seconds, to try them out")
+    parser.add_argument(
+        "--quick", action="store_true", help="the drills of signing and of canaries in seconds, to try them out"
+    )
     options = parser.parse_args()
     names = options.drills or DRILLS
     if unknown := [name for name in names if name not in DRILLS]:
@@ -90,6 +95,7 @@ def main() -> int:
             play: Callable[..., Outcome] = import_string("bench.drills.play")
             import_module("bench.signing_drills")
             import_module("bench.mirror_reading")
+            import_module("bench.canary_drill")
             machine = set_up.facts()
             outcomes = [play(set_up, name) for name in names]
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ COLUMNS = {
     "recipient_tag": _("fingerprint of the mailbox, which cannot be turned back into its address"),
     "counterparty_iban_tag": _("fingerprint of their account, which cannot be turned back into it"),
     "network_tag": _("fingerprint of the network, which cannot be turned back into its address"),
+    "domain_tag": _("fingerprint of the mail domain, which cannot be turned back into it"),
     "name_tag": _("fingerprint of the name, the same for similar names"),
     "words_tag": _("fingerprint of the words, the same for similar words"),
     "token": _("secret part of the mailed link"),
@@ -29,6 +30,9 @@ COUNTED_FROM = {
     "confirmed_at": _("after you confirmed it"),
     "closed_at": _("after the letter is closed"),
     "expires_at": _("after its end"),
+    "queued_at": _("after the mail was written"),
+    "settled_at": _("after the mail was accepted or given up"),
+    "deliveries__settled_at": _("after the last of your letters was accepted, refused or given up"),
     "unsubscribed_at": _("after you unsubscribe, at the latest"),
 }
 
@@ -41,6 +45,9 @@ class Column:
     purpose: Any
     days: int
     counted_from: Any
+    # Whatever else happens; None where the first date always comes.
+    days_at_most: int | None
+    at_most_from: Any
     encrypted: bool
 
 
@@ -60,17 +67,23 @@ def kept() -> list[Kind]:
         field = model._meta.get_field(name)
         title = capfirst(str(model._meta.verbose_name_plural))
         kind = found.setdefault(model, Kind(title, [], confirmed_only=_needs_confirming(model)))
-        after = rule.after.rpartition("__")[2]
+        most, since = rule.at_most or (None, "")
         kind.columns.append(
             Column(
                 name=COLUMNS.get(name, getattr(field, "verbose_name", name)),
                 purpose=rule.purpose,
                 days=rule.days,
-                counted_from=COUNTED_FROM.get(after, after),
+                counted_from=_counted_from(rule.after),
+                days_at_most=most,
+                at_most_from=_counted_from(since),
                 encrypted=isinstance(field, EncryptedTextField),
             )
         )
     return list(found.values())
+
+
+def _counted_from(path: str) -> Any:
+    return COUNTED_FROM.get(path) or COUNTED_FROM.get(path.rpartition("__")[2], "")
 
 
 def _needs_confirming(model: Any) -> bool:

@@ -12,4 +12,12 @@ control_socket_disable = True
 # No access log: who reads and who signs is nobody's business, and the proxy in front can keep one if it must.
 accesslog = None
 loglevel = "warning"
+# Gunicorn logs the address of what broke it: with the secret of somebody's link, and the visitor's network address.
+logconfig_dict = {
+    "root": {"level": "WARNING", "handlers": ["error_console"]},
+    "loggers": {"gunicorn.error": {"level": "WARNING", "handlers": ["error_console"], "propagate": False}},
+    "formatters": {
+        "generic": {"class": "privacy.logs.Plain", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    },
+}
 proc_name = "solidarity"

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from outbox.models import State, queues
 from outbox.pacing import oldest_due
+from privacy import purging
 from protests.models import Letter, Signature
 from protests.proving import newest_head
 
@@ -72,6 +73,13 @@ def figures() -> Iterator[str]:
         oldest = oldest_due(queue)
         age = (now - oldest).total_seconds() if oldest else 0
         yield f'solidarity_oldest_due_mail_seconds{{queue="{queue._meta.label_lower}"}} {age:.0f}'
+    yield "# HELP solidarity_purge_wrong 1 if what is past its date is not being deleted."
+    yield "# TYPE solidarity_purge_wrong gauge"
+    yield f"solidarity_purge_wrong {int(purging.alarm() is not None)}"
+    if finished := purging.finished_at():
+        yield "# HELP solidarity_purge_finished_timestamp_seconds When all that is past its date was last deleted."
+        yield "# TYPE solidarity_purge_finished_timestamp_seconds gauge"
+        yield f"solidarity_purge_finished_timestamp_seconds {finished.timestamp():.0f}"
     yield "# HELP solidarity_signatures Counted signatures by letter."
     yield "# TYPE solidarity_signatures gauge"
     counted = dict(Signature.objects.counted().values_list("letter").annotate(Count("pk")).order_by())

@@ -264,7 +264,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         # FULL: a mail's mark "being handed over" must survive a power cut, else the mail could leave twice.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        # secure_delete: what is deleted is overwritten, not only forgotten.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;",
     }
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
@@ -324,7 +325,8 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": OUTBOX_SWEEP_SECONDS},
     },
     "heartbeat": {"task": "outbox.tasks.heartbeat", "schedule": 30, "options": {"expires": 120}},
-    "purge": {"task": "privacy.tasks.purge", "schedule": 24 * 3600},
+    # All once a day, by the rows; what is kept for a day at most, each hour.
+    "purge": {"task": "privacy.tasks.purge", "schedule": 3600, "options": {"expires": 3600}},
     "sweep": {"task": "campaign.tasks.sweep_pictures", "schedule": 24 * 3600},
 }
 
@@ -402,7 +404,9 @@ TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "plain": {"class": "privacy.logs.Plain", "format": "{asctime} {levelname} {name}: {message}", "style": "{"}
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {

@@ -251,7 +251,7 @@ class AccountNotice(OutgoingMail):
     )
     what = models.CharField(_("what happened"), max_length=10, choices=What)
 
-    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"account", "organiser", "what"}
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"reply", "account", "organiser", "what"}
 
     class Meta(OutgoingMail.Meta):
         verbose_name = _("mail about a bank account")
@@ -446,8 +446,8 @@ class PledgeMail(OutgoingMail):
     expires_at = models.DateTimeField()
     recipient_tag = TagField(null=True)
 
-    personal: ClassVar = {
-        "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "created_at"),
+    personal: ClassVar = OutgoingMail.personal_mail | {
+        "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "queued_at"),
         "recipient_tag": Rule(_("So that nobody is sent more than a few mails a day."), 2, "created_at"),
     }
     not_personal: ClassVar = OutgoingMail.not_personal_mail | {
@@ -536,7 +536,7 @@ class PledgeHold(models.Model):
         "email": Rule(_("To ask the person to confirm, if an organiser releases it."), HELD_FOR.days, "created_at"),
         "name": Rule(_("To make the pledge, if an organiser releases it."), HELD_FOR.days, "created_at"),
         "organisation": Rule(_("To make the pledge, if an organiser releases it."), HELD_FOR.days, "created_at"),
-        "network_tag": Rule(_("To see together what came from one network."), HELD_FOR.days, "created_at"),
+        "network_tag": Rule(_("To see together what came from one network."), 1, "created_at"),
     }
     not_personal: ClassVar = frozenset(
         {

@@ -38,9 +38,11 @@ class Post(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     personal: ClassVar = {
-        "network_tag": Rule(_("So that nobody floods the forms: how many came from one network."), 2, "created_at")
+        "network_tag": Rule(_("So that nobody floods the forms: how many came from one network."), 1, "created_at"),
+        # Of a domain that one person owns, it is that person's.
+        "domain_tag": Rule(_("So that nobody floods the forms: how many came from one mail domain."), 1, "created_at"),
     }
-    not_personal: ClassVar = frozenset({"id", "domain_tag", "created_at"})
+    not_personal: ClassVar = frozenset({"id", "created_at"})
 
     class Meta:
         verbose_name = _("posted form")
@@ -122,8 +124,8 @@ class Block(models.Model):
     objects = BlockQuerySet.as_manager()
 
     personal: ClassVar = {
-        "network": Rule(_("To hold what comes from a network from which the forms were flooded."), 2, "expires_at"),
-        "network_tag": Rule(_("To hold what comes from a network from which the forms were flooded."), 2, "expires_at"),
+        "network": Rule(_("To hold what comes from a network from which the forms were flooded."), 1, "expires_at"),
+        "network_tag": Rule(_("To hold what comes from a network from which the forms were flooded."), 1, "expires_at"),
     }
     not_personal: ClassVar = frozenset({"id", "domain", "reason", "created_at", "expires_at"})
 

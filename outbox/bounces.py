@@ -29,6 +29,7 @@ from flufl.bounce import all_failures
 
 from outbox.messages import one_line
 from outbox.models import OutgoingMail, State
+from privacy.showing import without_addresses
 from privacy.tags import tag
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,6 @@ _RECIPIENT_HEADERS = ("Delivered-To", "X-Original-To", "Envelope-To", "To")
 # RFC 3463. Not a part of an IP address.
 _STATUS = re.compile(r"(?<![\d.])([245])\.\d{1,3}\.\d{1,3}(?![\d.]*\d)")
 _REPLY_CODE = re.compile(r"(?<![\d.-])[45][0-5]\d(?![\d.]*\d)")
-_MAILBOX = re.compile(r"""[^\s<>()\[\]"';:,=]+@[^\s<>()\[\]"';:,]+""")
 _SYSTEMS = ("mailer-daemon", "postmaster", "mdaemon", "mail-daemon", "mailerdaemon", "microsoftexchange")
 
 
@@ -311,4 +311,4 @@ def _scrubbed(text: str, addresses: Iterable[str]) -> str:
         for name in (address, address.rpartition("@")[0]):
             if name:
                 text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", text, flags=re.IGNORECASE)
-    return _MAILBOX.sub("…", text)[:400]
+    return without_addresses(text)[:400]

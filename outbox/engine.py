@@ -38,6 +38,7 @@ from outbox.models import WAITING, OutgoingMail, State
 from outbox.pacing import choose
 from outbox.readiness import gate
 from outbox.smtp import Broken, Connection, InDoubt, Refused, Reply, Unavailable
+from privacy.showing import without_addresses
 
 logger = logging.getLogger(__name__)
 
@@ -383,8 +384,9 @@ def _fitting(reply: str) -> str:
 
 
 def _scrubbed(reply: Reply, rcpt_to: str) -> str:
-    """Return the server's words without the recipient's address, which servers like to repeat."""
+    """Return the server's words without any address; servers like to repeat the recipient's, or its first part."""
     local_part = rcpt_to.rpartition("@")[0]
-    if local_part.casefold() not in reply.text.casefold():
-        return reply.text
-    return re.sub(rf"{re.escape(rcpt_to)}|\b{re.escape(local_part)}\b", "…", reply.text, flags=re.IGNORECASE)
+    text = reply.text
+    if local_part.casefold() in text.casefold():
+        text = re.sub(rf"{re.escape(rcpt_to)}|\b{re.escape(local_part)}\b", "…", text, flags=re.IGNORECASE)
+    return without_addresses(text)

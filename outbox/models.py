@@ -18,8 +18,11 @@ from django.db.models.lookups import In
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from privacy.registry import ALL
+from privacy.registry import ALL, Rule
 from privacy.tags import new_token, tag
+
+# Until when a mail that was accepted may still come back: for as long as a server tries, and nine days more.
+BOUNCE_WINDOW = timedelta(days=settings.OUTBOX_GIVE_UP_DAYS + 9)
 
 
 class State(models.TextChoices):
@@ -173,9 +176,14 @@ class OutgoingMail(models.Model):
             "maybe_left_at",
             "settled_at",
             "reply_code",
-            "reply",
         }
     )
+    # For queues of mails to supporters, or of what they wrote: a server may repeat any of it in its answer.
+    personal_mail: ClassVar = {
+        "reply": Rule(
+            _("To see what a mail server answered."), BOUNCE_WINDOW.days, "settled_at", at_most=(180, "created_at")
+        )
+    }
 
     class Meta:
         abstract = True
@@ -255,7 +263,7 @@ class TrialLetter(OutgoingMail):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="trial_letters", verbose_name=_("organiser")
     )
 
-    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"organiser"}
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"reply", "organiser"}
 
     class Meta(OutgoingMail.Meta):
         verbose_name = _("trial letter")

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import TextChoices
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -28,6 +29,7 @@ from outbox.models import Heartbeat, queues
 from outbox.resolving import Names, Silent
 from outbox.smtp import Unavailable, on_this_machine
 from outbox.time_server import seconds_ahead
+from privacy import purging
 
 
 class Level(TextChoices):
@@ -439,6 +441,16 @@ def _lives(name: str) -> bool:
     return Heartbeat.objects.filter(name=name, seen_at__range=(now - SILENT_FOR, now + SILENT_FOR)).exists()
 
 
+def deleting(names: Names) -> Finding:
+    """What is past its date has been deleted within the last day."""
+    if wrong := purging.alarm():
+        return blocking(*wrong)
+    if finished := purging.finished_at():
+        when = date_format(timezone.localtime(finished), "DATETIME_FORMAT")
+        return ok(_("What is past its date was deleted on %(when)s.") % {"when": when})
+    return ok(_("Nothing was to be deleted yet."))
+
+
 def oldest_due(names: Names) -> Finding:
     """The age of the oldest mail whose turn has come."""
     oldest = [pacing.oldest_due(queue) for queue in queues()]
@@ -483,6 +495,7 @@ BEFORE_SENDING = (
 RUNNING = [
     Check(gettext_lazy("Beat"), beat),
     Check(gettext_lazy("Worker"), worker),
+    Check(gettext_lazy("Deleting"), deleting),
     Check(gettext_lazy("Oldest due mail"), oldest_due),
     Check(gettext_lazy("Mails in doubt"), in_doubt),
 ]

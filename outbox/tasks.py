@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 
 from outbox import engine
 from outbox.models import Heartbeat, queues
+from privacy import clock
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +67,9 @@ def sweep() -> None:
 
 @shared_task(base=Bell)
 def heartbeat() -> None:
-    """Beat rings, a worker hears: both live."""
+    """Beat rings, a worker hears: both live. The time is noted while the clock can be trusted."""
     Heartbeat.stamp(Heartbeat.WORKER)
+    clock.look()
 
 
 @after_task_publish.connect(sender="outbox.tasks.heartbeat")

@@ -3,14 +3,17 @@ The registry of personal data: each column's purpose and the date on which it go
 
 Each model of ours says of each of its columns either why it is kept and until when (`personal`), or that it is not
 personal (`not_personal`; `ALL` for a model about no private person). privacy.checks refuses a column in neither.
+A model with a queryset method `expired()` loses those rows whole.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.apps import apps
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import Promise
 
@@ -24,17 +27,27 @@ class Rule:
     Why a personal column is kept, and until when.
 
     `purpose`: one sentence that a supporter understands. `days` after the date in `after` (a column, or a path to
-    one of a related row), the column is emptied; a row whose date is not set yet is kept.
+    one of a related row), the column is emptied; a row whose date is not set yet is kept, but no longer than
+    `at_most` says, which is days and a column too.
     """
 
     purpose: str | Promise
     days: int
     after: str
+    at_most: tuple[int, str] | None = None
 
     def due(self, model: type[models.Model]) -> "models.QuerySet[models.Model]":
         """Return the rows whose column is past its date."""
-        before = timezone.now() - timedelta(days=self.days)
-        return model._default_manager.filter(**{f"{self.after}__lt": before})
+        now = timezone.now()
+        over = self.is_over(now - timedelta(days=self.days))
+        if self.at_most:
+            days, since = self.at_most
+            over |= Q(**{f"{since}__lt": now - timedelta(days=days)})
+        return model._default_manager.filter(over)
+
+    def is_over(self, before: datetime) -> Q:
+        """Return the condition that what the column is kept for ended before `before`."""
+        return Q(**{f"{self.after}__lt": before})
 
 
 def our_models() -> list[type[models.Model]]:
@@ -46,6 +59,15 @@ def rules() -> Iterator[tuple[type[models.Model], str, Rule]]:
     for model in our_models():
         for column, rule in getattr(model, "personal", {}).items():
             yield model, column, rule
+
+
+def filled(model: Any, columns: tuple[str, ...]) -> Q:
+    """Return the condition that one of these columns holds something."""
+    found = Q()
+    for column in columns:
+        nullable = model._meta.get_field(column).null
+        found |= Q(**{f"{column}__isnull": False}) if nullable else ~Q(**{column: ""})
+    return found
 
 
 def undeclared() -> list[str]:

@@ -5,5 +5,5 @@ from privacy import purging
 
 @shared_task
 def purge() -> None:
-    """Delete what is past its date (daily)."""
-    purging.purge()
+    """Delete what is past its date."""
+    purging.run_if_due()

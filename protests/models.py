@@ -1,5 +1,6 @@
 """Protest letters: what is said, to whom, who signed, and each letter on its way."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, ClassVar, Self
@@ -32,9 +33,10 @@ from campaign.models import (
     published_at,
 )
 from limits.models import Why
-from outbox.models import WAITING, LinkMailQuerySet, OutgoingMail, OutgoingMailQuerySet, State
+from outbox.models import BOUNCE_WINDOW, WAITING, LinkMailQuerySet, OutgoingMail, OutgoingMailQuerySet, State
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
+from privacy.showing import without_names
 from protests import hours, mapping, wording
 
 # An unconfirmed signature is forgotten after this; the mailed link works no longer.
@@ -540,6 +542,24 @@ class Addressee(models.Model):
         return f"{self.target} ({self.get_rule_display()})"
 
 
+@dataclass(frozen=True)
+class LettersRule(Rule):
+    """
+    What a letter is made of goes once none of the signer's letters can be sent again, or come back.
+
+    That is some days after the last of them was accepted, refused, given up or withdrawn. One that is held back, or in
+    doubt, keeps it for `at_most`. Updates need nothing of it: who wants them is a Subscriber.
+    """
+
+    days: int = BOUNCE_WINDOW.days
+    after: str = "deliveries__settled_at"
+    at_most: tuple[int, str] | None = (RECEIPT_FOR.days, "confirmed_at")
+
+    def is_over(self, before: datetime) -> Q:
+        lately = Delivery.objects.filter(signature=OuterRef("pk")).exclude(settled_at__lt=before)
+        return Q(~Exists(lately), confirmed_at__lt=before)
+
+
 class SignatureQuerySet(models.QuerySet["Signature"]):
     def counted(self) -> Self:
         """Signatures that stand: confirmed by the owner of the address, and not withdrawn."""
@@ -578,11 +598,11 @@ class Signature(models.Model):
 
     personal: ClassVar = {
         "email_tag": Rule(_("So that one person signs a letter once."), days=30, after="letter__closed_at"),
-        "email": Rule(_("To ask the person to confirm, and to show where the letters stand."), 180, "confirmed_at"),
-        "name": Rule(_("To sign the letter, and to show the signature as the person chose."), 180, "confirmed_at"),
-        "organisation": Rule(_("To sign the letter on behalf of it."), 180, "confirmed_at"),
-        "own_words": Rule(_("To stand in the letter."), 180, "confirmed_at"),
-        "proof": Rule(_("To show the person, and nobody else, their letters in the public log."), 180, "confirmed_at"),
+        "email": LettersRule(_("To ask the person to confirm, and to tell of a letter that did not get through.")),
+        "name": LettersRule(_("To sign the letter, and until then to show the signature as the person chose.")),
+        "organisation": LettersRule(_("To sign the letter on behalf of it.")),
+        "own_words": LettersRule(_("To stand in the letter.")),
+        "proof": LettersRule(_("To show the person, and nobody else, their letters in the public log.")),
     }
     not_personal: ClassVar = frozenset(
         {
@@ -698,7 +718,8 @@ class Hold(models.Model):
         "name": Rule(_("To sign the letter, if an organiser releases it."), HELD_FOR.days, "created_at"),
         "organisation": Rule(_("To sign the letter on behalf of it."), HELD_FOR.days, "created_at"),
         "own_words": Rule(_("To stand in the letter."), HELD_FOR.days, "created_at"),
-        "network_tag": Rule(_("To see together what came from one network."), HELD_FOR.days, "created_at"),
+        "network_tag": Rule(_("To see together what came from one network."), 1, "created_at"),
+        "domain_tag": Rule(_("To see together what came from one mail domain."), HELD_FOR.days, "created_at"),
         "name_tag": Rule(_("To see similar names together."), HELD_FOR.days, "created_at"),
         "words_tag": Rule(_("To see similar words together."), HELD_FOR.days, "created_at"),
     }
@@ -715,7 +736,6 @@ class Hold(models.Model):
             "consented_at",
             "why",
             "created_at",
-            "domain_tag",
             "decision",
             "decided_at",
             "decided_by",
@@ -791,9 +811,9 @@ class ConfirmationMail(OutgoingMail):
 
     objects: ClassVar[Any] = LinkMailQuerySet.as_manager()
 
-    personal: ClassVar = {
-        "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "created_at"),
-        "email": Rule(_("To write to somebody whose address was deleted, until the mail has left."), 7, "created_at"),
+    personal: ClassVar = OutgoingMail.personal_mail | {
+        "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "queued_at"),
+        "email": Rule(_("To write to somebody whose address was deleted, until the mail has left."), 7, "queued_at"),
         "recipient_tag": Rule(_("So that nobody is sent more than a few mails a day."), 2, "created_at"),
     }
     not_personal: ClassVar = OutgoingMail.not_personal_mail | {"signature", "token_hash", "expires_at", "bad_news"}
@@ -849,6 +869,7 @@ class Delivery(OutgoingMail):
 
     objects: ClassVar[Any] = DeliveryQuerySet.as_manager()
 
+    personal = OutgoingMail.personal_mail
     not_personal: ClassVar = OutgoingMail.not_personal_mail | {"signature", "target"}
 
     class Meta(OutgoingMail.Meta):
@@ -906,9 +927,13 @@ class Delivery(OutgoingMail):
         if answer is None:
             return False
         code, reply = answer
-        breaker = Breaker.note(self.target, f"{code} {reply}".strip())
+        breaker = Breaker.note(self.target, self._unsigned(f"{code} {reply}".strip()))
         self.target._state.fields_cache["breaker"] = breaker
         return breaker.trial_at is not None
+
+    def _unsigned(self, words: str) -> str:
+        """Return a server's words without the signer's name: they stay with the target, longer than the name may."""
+        return without_names(words, self.signature.name, self.signature.organisation)
 
     def bounced(self, words: str) -> None:
         """
@@ -919,7 +944,7 @@ class Delivery(OutgoingMail):
         """
         suspended = Target.objects.filter(
             pk=self.target_id, suspended_at=None, trusted_since__lte=self.handing_over_at or self.created_at
-        ).update(suspended_at=timezone.now(), suspended_because=words)
+        ).update(suspended_at=timezone.now(), suspended_because=(words := self._unsigned(words)))
         if suspended:
             SuspensionNotice.objects.create(target=self.target, email=self.target.email, because=words)
 
@@ -1015,7 +1040,7 @@ class SuspensionNotice(OutgoingMail):
     because = models.CharField(_("its server's words"), max_length=500, editable=False)
 
     # An office's address, no person's.
-    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"target", "email", "because"}
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"reply", "target", "email", "because"}
 
     class Meta(OutgoingMail.Meta):
         verbose_name = _("notice of a suspended address")
@@ -1033,7 +1058,7 @@ class Digest(OutgoingMail):
     since = models.DateTimeField(_("beginning"), editable=False)
     until = models.DateTimeField(_("end"), editable=False)
 
-    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"day", "since", "until"}
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"reply", "day", "since", "until"}
 
     class Meta(OutgoingMail.Meta):
         verbose_name = _("organisers' mail of a day")

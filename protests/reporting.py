@@ -4,7 +4,6 @@ What became of the letters in a stretch of time: the figures of the organisers' 
 That mail travels as plainly as any other, so nothing here names a supporter or repeats what one typed.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,10 +14,10 @@ from django.db.models import Count, Max, Min
 
 from outbox.models import State
 from privacy.fields import UNREADABLE
+from privacy.showing import without_names
 from protests.models import Delivery, Letter, Signature, Target
 
 SAMPLES = 10
-HIDDEN = "…"
 
 
 @dataclass(frozen=True)
@@ -120,8 +119,5 @@ def _words(mail: Delivery) -> str:
     signature = mail.signature
     if not signature.name or signature.name == UNREADABLE:
         return ""
-    words = re.sub(r"\S+@\S+", HIDDEN, mail.reply)
-    typed = [signature.name, signature.organisation, *signature.name.split()]
-    for part in sorted(filter(None, typed), key=len, reverse=True):
-        words = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", HIDDEN, words, flags=re.IGNORECASE)
+    words = without_names(mail.reply, signature.name, signature.organisation)
     return f"{mail.reply_code or ''} {words}".strip()

@@ -252,7 +252,7 @@ def withdraw(signature: Signature) -> int:
     _held(signature).delete()
     signature = _locked(signature)
     if signature.withdrawn_at is None:
-        if signature.updates:
+        if signature.updates and signature.email_tag:
             others = Signature.objects.counted().filter(email_tag=signature.email_tag, updates=True)
             still = others.exclude(pk=signature.pk).select_related("letter__strike").order_by("consented_at")
             subscribing.take_back(signature.email_tag, [_agreement(other) for other in still])

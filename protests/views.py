@@ -176,6 +176,7 @@ def _letter_page(
         "form": form,
         "who_form": CountryForm(initial={"country": country}),
         "overview": overview,
+        "kept_days": Signature.personal["name"].days,
         "names": [shown(signature.name, signature.display) for signature in named[:NAMES_SHOWN]],
         "preview": preview,
         "previewed": [own_mail(sheet) for sheet in preview or ()],

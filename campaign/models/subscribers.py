@@ -127,8 +127,8 @@ class SubscriptionMail(OutgoingMail):
 
     objects: ClassVar[Any] = LinkMailQuerySet.as_manager()
 
-    personal: ClassVar = {
-        "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "created_at"),
+    personal: ClassVar = OutgoingMail.personal_mail | {
+        "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "queued_at"),
         "recipient_tag": Rule(_("So that nobody is sent more than a few mails a day."), 2, "created_at"),
     }
     not_personal: ClassVar = OutgoingMail.not_personal_mail | {"subscriber", "token_hash", "expires_at"}
@@ -249,6 +249,7 @@ class MailingCopy(OutgoingMail):
 
     objects: ClassVar[Any] = MailingCopyQuerySet.as_manager()
 
+    personal = OutgoingMail.personal_mail
     not_personal: ClassVar = OutgoingMail.not_personal_mail | {"mailing", "subscriber"}
 
     class Meta(OutgoingMail.Meta):
@@ -278,7 +279,7 @@ class MailingTrial(OutgoingMail):
     )
     language = models.CharField(_("language"), max_length=10)
 
-    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"mailing", "organiser", "language"}
+    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"reply", "mailing", "organiser", "language"}
 
     class Meta(OutgoingMail.Meta):
         verbose_name = _("trial of a mailing")

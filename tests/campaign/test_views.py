@@ -563,7 +563,8 @@ def test_the_privacy_page_gives_each_personal_column_its_purpose_and_its_end(cli
     assert declared
     for _model, _column, rule in declared:
         assert escape(str(rule.purpose)) in html
-        assert f"{rule.days} days" in main(client, "/privacy/")
+        assert f"{rule.days} day{'s' if rule.days > 1 else ''}" in main(client, "/privacy/")
+    assert "at most 180 days after you confirmed it" in main(client, "/privacy/")
 
 
 def test_no_column_name_or_lookup_path_is_shown_to_a_reader(client):

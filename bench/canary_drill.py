@@ -1,0 +1,59 @@
+"""The drill of what is kept: a thousand people go the whole way of a letter, and then nothing may tell of them."""
+
+from django.db import connections
+
+from bench.canaries import Live, listening, look, places, purged_after, stored_values
+from bench.drills import Play, drill
+from outbox import tasks
+from outbox.models import State
+from privacy.models import PurgeRun
+from protests.models import Delivery
+
+PEOPLE, FEW = 1000, 60
+
+
+@drill(seconds=1200)
+def canaries(now: Play) -> None:
+    """
+    Sign, hold and release, confirm, send, come back, pledge, write; two months later purge, and two years later again.
+
+    Looked at after the second: a dump, every row, the broker, the caches, and the logs of all processes.
+    """
+    now.stage.start_worker(LOG_LEVEL="INFO")
+    now.stage.start_beat()
+    count = FEW if now.stage.quick else PEOPLE
+
+    def send_all() -> None:
+        tasks.send.delay()
+        now.stage.wait(lambda: not now._left(), "not everything was sent")
+
+    with listening() as log:
+        live = Live(count, send_all)
+        live.sign()
+        live.confirm()
+        now.written = set(Delivery.objects.filter(state=State.ACCEPTED).values_list("message_id", flat=True))
+        came_back = live.bounce()
+        now.refused = set(Delivery.objects.filter(state=State.BOUNCED).values_list("message_id", flat=True))
+        live.give_and_write()
+        stored = stored_values()
+        live.end()
+        signed = live.counted()
+        for running in now.stage.running.values():
+            running.end()
+        now.stage.running.clear()
+        purged_after(61)
+        purged_after(800)
+        run = PurgeRun.objects.get(kind=PurgeRun.Kind.DAILY)
+        now.must(run.failed == 0, f"{run.failed} rows could not be purged: {run.failure}")
+        now.must(live.counted() == signed, f"{live.counted()} are counted, who were {signed}")
+    logs = log.getvalue() + "".join(
+        file.read_text(errors="replace") for file in [*now.stage.folder.glob("*.log"), *now.stage.folder.glob("*/log")]
+    )
+    connections.close_all()
+    hits = look(places(logs, dump=now.stage.postgres.binaries / "pg_dump"), live.people, stored)
+    now.remark(
+        f"{count} people, {signed} counted, {came_back} letters came back, {len(stored)} stored values looked for"
+    )
+    for line in hits.lines():
+        now.remark(line)
+    now.must(hits.total == 0, f"{hits.total} hits")
