@@ -22,8 +22,8 @@ from django.utils.module_loading import import_string
 from bench.stage import stage
 
 # What each one does is in bench/drills.py. To add one: write it there under its name, and name it here.
-# Those of signing are in bench/signing_drills.py, that of the mirror in bench/mirror_reading.py, that of what is kept in
-# bench/canary_drill.py.
+# Those of signing are in bench/signing_drills.py, that of the mirror in bench/mirror_reading.py, that of what is kept
+# in bench/canary_drill.py.
 SIGNING = ("races", "greatday", "restart", "broker")
 TRUST = ("mirror", "canaries")
 SENDING = ("kills", "down", "slow", "refused", "busy", "forged", "clock", "dkim", "week", "mailing")

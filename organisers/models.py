@@ -144,6 +144,7 @@ class Invitation(OutgoingMail):
     personal: ClassVar = {
         "email": Rule(_("To mail the invitation to a new organiser."), 30, "expires_at"),
         "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "created_at"),
+        **OutgoingMail.personal_mail,
     }
     not_personal: ClassVar = OutgoingMail.not_personal_mail | {
         *("invited_by", "language", "token_hash", "expires_at", "withdrawn_at", "user"),

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('campaign', '0006_doubtful_apart'),
+        ('campaign', '0001_initial'),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('protests', '0015_doubtful_apart'),
+        ('protests', '0001_initial'),
     ]
 
     operations = [
