@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.sizes import on_one_database
+
+pytestmark = on_one_database
+
 CI = Path(__file__).resolve().parent.parent / ".ci"
 
 

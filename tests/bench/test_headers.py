@@ -8,6 +8,9 @@ from django.test import Client
 
 from bench import headers
 from tests.factories import StrikeFactory
+from tests.sizes import on_one_database
+
+pytestmark = on_one_database
 
 GOOD = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; frame-ancestors 'none'",

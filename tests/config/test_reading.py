@@ -6,8 +6,9 @@ from html import unescape
 import pytest
 
 from tests import factories as make
+from tests.sizes import on_one_database
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, on_one_database]
 PATHS = (
     "/",
     "/activists/",

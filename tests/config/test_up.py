@@ -11,6 +11,9 @@ from cryptography.fernet import Fernet
 
 from tests.processes import ROOT, environment, running_with, started, wait_until
 from tests.sinks import free_port
+from tests.sizes import on_one_database
+
+pytestmark = on_one_database  # each of them makes a database of its own, in SQLite
 
 
 def up(var_dir, **more):

@@ -26,6 +26,9 @@ from privacy.registry import OURS
 from tests import factories as make
 from tests import xss
 from tests.rows import more, one_of_each
+from tests.sizes import on_one_database
+
+pytestmark = on_one_database
 
 FULL = os.environ.get("XSS") == "full"
 # What the program writes by itself, and goes by: no form has a field for it.

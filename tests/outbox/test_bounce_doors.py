@@ -29,7 +29,9 @@ def mail():
 
 
 def ours(folder, **more):
-    return environment(folder, DATABASE_URL=database_url(), PRIVACY_TAG_KEY=settings.PRIVACY_TAG_KEY, **more)
+    # Whose name a server repeats is taken out of what it said: that needs the key it is kept under.
+    keys = {"PRIVACY_TAG_KEY": settings.PRIVACY_TAG_KEY, "PRIVACY_KEYS": ",".join(settings.PRIVACY_KEYS)}
+    return environment(folder, DATABASE_URL=database_url(), **keys, **more)
 
 
 def without_database(folder):

@@ -2,9 +2,12 @@
 
 import pytest
 
+from tests.sizes import on_one_database
 from tests.tools.mirrors import IBAN, OTHER_IBAN, write
 from tools import sign_mirror
 from tools import verify_mirror as verify
+
+pytestmark = on_one_database
 
 
 @pytest.fixture

@@ -13,6 +13,9 @@ from django.conf import settings
 
 from privacy.chaining import BEGINNING, canonical, digest_of_text
 from protests import proving
+from tests.sizes import on_one_database
+
+pytestmark = on_one_database
 
 PROGRAM = settings.BASE_DIR / "tools" / "verify_log.py"
 KEY, OTHER_KEY = Ed25519PrivateKey.from_private_bytes(b"1" * 32), Ed25519PrivateKey.from_private_bytes(b"2" * 32)

@@ -14,9 +14,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.mirror_drill import flipped_unseen
+from tests.sizes import on_one_database
 from tests.tools.mirrors import IBAN, OTHER_IBAN, PAGES, sign_bytes, write
 from tools import sign_mirror
 from tools import verify_mirror as verify
+
+pytestmark = on_one_database
 
 TODAY = date(2026, 11, 3)
 PROGRAM = Path(verify.__file__)
