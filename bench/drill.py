@@ -22,9 +22,9 @@ from django.utils.module_loading import import_string
 from bench.stage import stage
 
 # What each one does is in bench/drills.py. To add one: write it there under its name, and name it here.
-# Those of signing are in bench/signing_drills.py.
+# Those of signing are in bench/signing_drills.py, and that of backups in bench/backup_drill.py.
 SIGNING = ("races", "greatday", "restart", "broker")
-DRILLS = ("kills", "down", "slow", "refused", "busy", "forged", "clock", "dkim", "week", "mailing", *SIGNING)
+DRILLS = ("kills", "down", "slow", "refused", "busy", "forged", "clock", "dkim", "week", "mailing", "backup", *SIGNING)
 HEAD = ("drill", "letters", "lost", "twice", "in doubt", "by kills", "by drops", "settled", "passed")
 
 
@@ -89,6 +89,7 @@ def main() -> int:
             # The models can be imported only now that the settings know of the servers.
             play: Callable[..., Outcome] = import_string("bench.drills.play")
             import_module("bench.signing_drills")
+            import_module("bench.backup_drill")
             machine = set_up.facts()
             outcomes = [play(set_up, name) for name in names]
     except KeyboardInterrupt:

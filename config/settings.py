@@ -161,6 +161,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "config.stylesheets.StaticFiles"},
 }
 MEDIA_ROOT = VAR_DIR / "media"
+# Who was erased, as keyed tags: outside the database, so that a restored backup brings nobody back.
+ERASURES = VAR_DIR / "erasures"
 MEDIA_URL = "/media/"
 
 # --- Security ----------------------------------------------------------------------------------------------------

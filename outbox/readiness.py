@@ -468,6 +468,15 @@ def in_doubt(names: Names) -> Finding:
     )
 
 
+def restored(names: Names) -> Finding:
+    if since := Heartbeat.paused_since():
+        return blocking(
+            _("All mail is paused since a backup was restored on %(date)s.") % {"date": since.date().isoformat()},
+            _("Settle what is in doubt, then run `manage.py resume_mail`: docs/operators.md, “Backups”."),
+        )
+    return ok(_("Mail is not paused by a restore."))
+
+
 BEFORE_SENDING = (
     Check(gettext_lazy("Sender"), sender),
     Check("SPF", spf),
@@ -485,6 +494,7 @@ BEFORE_SENDING = (
 # The apps above add theirs, in a module `readiness`.
 RUNNING = [
     Check(gettext_lazy("Rotation of keys"), rotation),
+    Check(gettext_lazy("Restored"), restored),
     Check(gettext_lazy("Beat"), beat),
     Check(gettext_lazy("Worker"), worker),
     Check(gettext_lazy("Oldest due mail"), oldest_due),
