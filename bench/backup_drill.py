@@ -73,6 +73,7 @@ def backup(now: Play) -> None:
     now.must(waiting == 0, f"{waiting} letters that had left would be sent again")
     engine.send_due(Delivery)
     now.must(not now.sink.read().taken, "mail left after the restore")
+    now.refused = set(Delivery.objects.values_list("message_id", flat=True))  # no mail server ever saw them
     _settle()
     now.remark(
         f"{people:,} signatures, {signed[-1]:,} more meanwhile; {file.stat().st_size / 1e6:.1f} MB in {took:.1f} s; "
@@ -107,5 +108,5 @@ def _signing(letter: Letter, first: int) -> Iterator[list[int]]:
 def _settle() -> None:
     """Leave nothing behind that the next drill would find."""
     call_command("resume_mail", stdout=StringIO())
-    Delivery.objects.update(state=State.CANCELLED, handing_over_at=None)  # no mail server ever saw them
+    Delivery.objects.update(state=State.CANCELLED, handing_over_at=None)
     Path(settings.ERASURES).unlink()
