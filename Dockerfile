@@ -32,6 +32,23 @@ HEALTHCHECK --interval=15s --timeout=10s --start-period=30s \
     CMD ["python", "-m", "config.probing"]
 CMD ["gunicorn", "-c", "python:config.gunicorn", "config.wsgi"]
 
+# PostgreSQL's image, for pg_dump and psql of the server's own version, with our Python and the program.
+FROM postgres:18.1-bookworm AS keeper
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libbz2-1.0 libffi8 libsqlite3-0 \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=program /usr/local /usr/local
+COPY --from=program /opt /opt
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    VAR_DIR=/var/lib/solidarity STATIC_ROOT=/opt/static
+WORKDIR /opt/solidarity
+USER 10001
+ENTRYPOINT []
+CMD ["python", "manage.py", "backup", "--help"]
+
 FROM caddy:2.10.2-alpine AS proxy
 COPY deploy/Caddyfile /etc/caddy/Caddyfile
 COPY --from=built /opt/static /srv/static

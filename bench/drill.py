@@ -23,9 +23,9 @@ from bench.stage import stage
 
 # What each one does is in bench/drills.py. To add one: write it there under its name, and name it here.
 # Those of signing are in bench/signing_drills.py, that of the mirror in bench/mirror_reading.py, that of what is kept
-# in bench/canary_drill.py.
+# in bench/canary_drill.py, and that of backups in bench/backup_drill.py.
 SIGNING = ("races", "greatday", "restart", "broker")
-TRUST = ("mirror", "canaries")
+TRUST = ("mirror", "canaries", "backup")
 SENDING = ("kills", "down", "slow", "refused", "busy", "forged", "clock", "dkim", "week", "mailing")
 DRILLS = (*SENDING, *SIGNING, *TRUST)
 HEAD = ("drill", "letters", "lost", "twice", "in doubt", "by kills", "by drops", "settled", "passed")
@@ -96,6 +96,7 @@ def main() -> int:
             import_module("bench.signing_drills")
             import_module("bench.mirror_reading")
             import_module("bench.canary_drill")
+            import_module("bench.backup_drill")
             machine = set_up.facts()
             outcomes = [play(set_up, name) for name in names]
     except KeyboardInterrupt:

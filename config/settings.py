@@ -19,7 +19,8 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from privacy.keys import read_or_make
+from privacy.keys import read_or_make, why_guessable, why_open
+from privacy.sealing import why_no_public_key
 from tools import verify_mirror
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -40,6 +41,9 @@ BASE_URL = env.str("BASE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
 
 # --- Secrets -----------------------------------------------------------------------------------------------------
 # In development they are made once and kept beside the database's folder, never in the database.
+# What may come from a file that nobody else may read.
+SECRETS = ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "PRIVACY_KEYS", "PRIVACY_TAG_KEY", "LETTER_LOG_KEY"]
+SECRETS += ["METRICS_TOKEN", "DATABASE_URL", "EMAIL_URL"]
 
 
 def secret(name: str) -> str:
@@ -50,10 +54,14 @@ def secret(name: str) -> str:
 
 
 SECRET_KEY = secret("SECRET_KEY")
+# Former ones, comma-separated: what they have signed stays valid while they stand here.
+SECRET_KEY_FALLBACKS = [key.strip() for key in env.str("SECRET_KEY_FALLBACKS", default="").split(",") if key.strip()]
 # Fernet keys, comma-separated, newest first: the first one encrypts, each one decrypts.
-PRIVACY_KEYS = secret("PRIVACY_KEYS").split(",")
+PRIVACY_KEYS = [key.strip() for key in secret("PRIVACY_KEYS").split(",")]
 # The key of the keyed tags (HMAC-SHA-256). It is not rotated: a tag made under another key would not match.
 PRIVACY_TAG_KEY = secret("PRIVACY_TAG_KEY")
+# The Ed25519 key that signs the heads of the log of accepted letters (protests.proving).
+LETTER_LOG_KEY = secret("LETTER_LOG_KEY")
 for _name, _key in (("SECRET_KEY", SECRET_KEY), ("PRIVACY_TAG_KEY", PRIVACY_TAG_KEY)):
     if len(_key) < 32:
         raise ImproperlyConfigured(f"{_name} is shorter than 32 characters, and could be guessed.")
@@ -61,12 +69,27 @@ try:
     MultiFernet([Fernet(_key) for _key in PRIVACY_KEYS])
 except ValueError as _error:
     raise ImproperlyConfigured("PRIVACY_KEYS must be Fernet keys: 32 bytes each, in base64.") from _error
-# The Ed25519 key that signs the heads of the log of accepted letters (protests.proving).
-LETTER_LOG_KEY = secret("LETTER_LOG_KEY")
 try:
     Ed25519PrivateKey.from_private_bytes(urlsafe_b64decode(LETTER_LOG_KEY))
 except ValueError as _error:
     raise ImproperlyConfigured("LETTER_LOG_KEY must be 32 random bytes, in base64.") from _error
+# Public keys: those of the organisers, to whom lists of people are sealed, and of the operator, to whom backups are.
+SEALED_EXPORT_KEY = env.str("SEALED_EXPORT_KEY", default="").strip()
+BACKUP_KEY = env.str("BACKUP_KEY", default="").strip()
+for _name, _key in (("SEALED_EXPORT_KEY", SEALED_EXPORT_KEY), ("BACKUP_KEY", BACKUP_KEY)):
+    if _key and (_wrong := why_no_public_key(_key)):
+        raise ImproperlyConfigured(f"{_name} {_wrong}.")
+if not DEVELOPMENT:
+    _keys = [("SECRET_KEY", SECRET_KEY), ("PRIVACY_TAG_KEY", PRIVACY_TAG_KEY), ("LETTER_LOG_KEY", LETTER_LOG_KEY)]
+    _keys += [("PRIVACY_KEYS", key) for key in PRIVACY_KEYS]
+    _keys += [("SECRET_KEY_FALLBACKS", key) for key in SECRET_KEY_FALLBACKS]
+    _weak = [f"{name} {why}." for name, key in _keys if (why := why_guessable(key))]
+    if len({key for _name, key in _keys}) < len(_keys):
+        _weak.append("Two secrets are the same: each must be a key of its own.")
+    _files = [name for name in env.ENVIRON if name.endswith("_FILE") and name.removesuffix("_FILE") in SECRETS]
+    _weak += [why for name in sorted(_files) if (why := why_open(Path(env.ENVIRON[name])))]
+    if _weak:
+        raise ImproperlyConfigured(f"{' '.join(_weak)} See “Keys” in docs/operators.md.")
 
 # --- Web ---------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(BASE_URL).hostname])
@@ -162,6 +185,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "config.stylesheets.StaticFiles"},
 }
 MEDIA_ROOT = VAR_DIR / "media"
+# Who was erased, as keyed tags: outside the database, so that a restored backup brings nobody back.
+ERASURES = VAR_DIR / "erasures"
 MEDIA_URL = "/media/"
 
 # --- Security ----------------------------------------------------------------------------------------------------

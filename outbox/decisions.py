@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from outbox.deciding import User, Waiting, asks, list_of, waiting
 from outbox.models import State, queues
-from outbox.readiness import Level, beat, deleting, worker
+from outbox.readiness import Level, beat, deleting, restored, worker
 from outbox.resolving import Names
 
 
@@ -33,7 +33,7 @@ def machine(user: User) -> Iterator[Waiting]:
     if not user.is_superuser:
         return
     names = Names()
-    for check in (beat, worker, deleting):
+    for check in (restored, beat, worker, deleting):
         finding = check(names)
         if finding.level != Level.OK:
             yield Waiting(finding.says, finding.to_do, reverse("admin:readiness"), 1)

@@ -34,7 +34,7 @@ from outbox.bounces import address_for
 from outbox.dkim_signing import sign
 from outbox.ledger import Accepted, Ledger, open_ledger
 from outbox.messages import Withdrawn, compose, one_line
-from outbox.models import WAITING, OutgoingMail, State
+from outbox.models import WAITING, Heartbeat, OutgoingMail, State
 from outbox.pacing import choose
 from outbox.readiness import gate
 from outbox.smtp import Broken, Connection, InDoubt, Refused, Reply, Unavailable
@@ -76,6 +76,9 @@ def send_due(*some: Queue) -> Queue | None:
     """
     for queue in some:
         settle_expired(queue)
+    if Heartbeat.paused_since():
+        logger.warning("Nothing is sent: a backup was restored. `manage.py resume_mail` lets mail leave again.")
+        return None
     try:
         gate.pass_or_raise()
     except Unavailable as error:

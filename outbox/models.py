@@ -275,12 +275,14 @@ class TrialLetter(OutgoingMail):
 
 
 class Heartbeat(models.Model):
-    """When one of the program's own processes was last known to live."""
+    """When one of the program's own processes was last known to live; and since when mail is paused by a restore."""
 
     not_personal = ALL
 
     BEAT = "beat"
     WORKER = "worker"
+    # Written by a restore, with the rows that it brings; nothing is sent while it stands.
+    RESTORED = "restored"
 
     name = models.CharField(max_length=20, primary_key=True)
     seen_at = models.DateTimeField()
@@ -291,3 +293,8 @@ class Heartbeat(models.Model):
     @classmethod
     def stamp(cls, name: str) -> None:
         cls.objects.update_or_create(name=name, defaults={"seen_at": timezone.now()})
+
+    @classmethod
+    def paused_since(cls) -> datetime | None:
+        """Return since when nothing is sent, because a backup was restored."""
+        return cls.objects.filter(name=cls.RESTORED).values_list("seen_at", flat=True).first()

@@ -30,6 +30,7 @@ from outbox.resolving import Names, Silent
 from outbox.smtp import Unavailable, on_this_machine
 from outbox.time_server import seconds_ahead
 from privacy import purging
+from privacy.keys import CONTAINER_SECRETS, why_guessable
 
 
 class Level(TextChoices):
@@ -140,9 +141,8 @@ def debugging(names: Names) -> Finding:
     return ok(_("DEBUG and DEVELOPMENT are off."))
 
 
-# As long as what `deploy/make-secrets` makes, nearly; a random secret of this length has more different characters.
-SHORTEST_SECRET, FEWEST_CHARACTERS = 32, 10
-WELL_KNOWN = ("insecure", "changeme", "change-me", "secret", "password", "example")
+# As long as what `deploy/make-secrets` makes, nearly.
+SHORTEST_SECRET = 32
 
 
 def secrets(names: Names) -> Finding:
@@ -152,7 +152,7 @@ def secrets(names: Names) -> Finding:
     named += [("PRIVACY_KEYS", key) for key in settings.PRIVACY_KEYS]
     if settings.METRICS_TOKEN:
         named.append(("METRICS_TOKEN", settings.METRICS_TOKEN))
-    weak = {name for name, secret in named if _is_guessable(secret)}
+    weak = {name for name, secret in named if len(secret) < SHORTEST_SECRET or why_guessable(secret)}
     if weak:
         return blocking(
             _("These secrets can be guessed: %(names)s.") % {"names": ", ".join(sorted(weak))},
@@ -161,19 +161,11 @@ def secrets(names: Names) -> Finding:
     return ok(_("No secret is short, or an example."))
 
 
-def _is_guessable(secret: str) -> bool:
-    plain = secret.casefold()
-    short = len(secret) < SHORTEST_SECRET or len(set(secret)) < FEWEST_CHARACTERS
-    return short or any(word in plain for word in WELL_KNOWN)
-
-
 SECRETS_IN_FILES = (
-    *("SECRET_KEY", "PRIVACY_KEYS", "PRIVACY_TAG_KEY", "LETTER_LOG_KEY", "METRICS_TOKEN"),
+    *("SECRET_KEY", "SECRET_KEY_FALLBACKS", "PRIVACY_KEYS", "PRIVACY_TAG_KEY", "LETTER_LOG_KEY", "METRICS_TOKEN"),
     *("DATABASE_URL", "EMAIL_URL"),
     "CELERY_BROKER_URL",
 )
-# Where containers find their secrets, and where nobody else is.
-CONTAINER_SECRETS = "/run/secrets/"
 
 
 def key_files(names: Names) -> Finding:
@@ -195,6 +187,17 @@ def key_files(names: Names) -> Finding:
             len(there),
         )
         % {"count": len(there)}
+    )
+
+
+def rotation(names: Names) -> Finding:
+    """An old key goes once nothing uses it: while it stays, whoever finds it reads what it has encrypted."""
+    count = len(settings.PRIVACY_KEYS)
+    if count == 1:
+        return ok(_("What is encrypted is under one key."))
+    return warning(
+        _("PRIVACY_KEYS holds %(count)d keys.") % {"count": count},
+        _("Run `manage.py rotate_keys`: it brings everything under the newest one, and says when the others can go."),
     )
 
 
@@ -477,6 +480,15 @@ def in_doubt(names: Names) -> Finding:
     )
 
 
+def restored(names: Names) -> Finding:
+    if since := Heartbeat.paused_since():
+        return blocking(
+            _("All mail is paused since a backup was restored on %(date)s.") % {"date": since.date().isoformat()},
+            _("Settle what is in doubt, then run `manage.py resume_mail`: docs/operators.md, “Backups”."),
+        )
+    return ok(_("Mail is not paused by a restore."))
+
+
 BEFORE_SENDING = (
     Check(gettext_lazy("Sender"), sender),
     Check("SPF", spf),
@@ -493,6 +505,8 @@ BEFORE_SENDING = (
 )
 # The apps above add theirs, in a module `readiness`.
 RUNNING = [
+    Check(gettext_lazy("Rotation of keys"), rotation),
+    Check(gettext_lazy("Restored"), restored),
     Check(gettext_lazy("Beat"), beat),
     Check(gettext_lazy("Worker"), worker),
     Check(gettext_lazy("Deleting"), deleting),

@@ -4,6 +4,7 @@ from threading import Semaphore
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.contenttypes.models import ContentType
@@ -19,6 +20,7 @@ from django.utils.translation import ngettext
 from campaign.exporting import Export
 from campaign.spreadsheets import as_csv, as_xlsx
 from campaign.streaming import OneAtATime
+from privacy.sealing import ENDING, seal
 
 FORMATS: dict[str, tuple[Any, Any, str]] = {
     "xlsx": (
@@ -79,6 +81,10 @@ class ExportForm(forms.Form):
             self.add_error("agreed", _("Please confirm this: the table tells of persons."))
 
 
+def _is_sealed(export: Export) -> bool:
+    return bool(settings.SEALED_EXPORT_KEY and export.personal)
+
+
 class Exporting:
     """A list that goes out as a table: its filters and its search say which rows."""
 
@@ -128,7 +134,7 @@ class Exporting:
             "title": _("Export: %(rows)s") % {"rows": self.opts.verbose_name_plural},
             "opts": self.opts,
             "form": form,
-            "tables": [(export, export.count(rows)) for export in self.exports],
+            "tables": [(export, export.count(rows), _is_sealed(export)) for export in self.exports],
             "is_filtered": bool(changelist.has_active_filters or changelist.query),
             "list_url": self._address(request, "changelist"),
             "past": past.order_by("-action_time")[:PAST_SHOWN],
@@ -144,7 +150,12 @@ class Exporting:
         """Log and return the download; None while this process makes another one."""
         export = form.exports[form.cleaned_data["what"]]
         _label, make, content_type = FORMATS[form.cleaned_data["format"]]
-        parts = OneAtATime(make(list(export.columns), export.lines(rows)), _TURN)
+        name = f"{export.name}-{timezone.localdate().isoformat()}.{form.cleaned_data['format']}"
+        table = make(list(export.columns), export.lines(rows))
+        if _is_sealed(export):
+            table = seal(table, settings.SEALED_EXPORT_KEY, {"name": name})
+            name, content_type = name + ENDING, "application/octet-stream"
+        parts = OneAtATime(table, _TURN)
         if not parts.is_ours:
             return None
         try:
@@ -153,7 +164,6 @@ class Exporting:
         except BaseException:
             parts.close()
             raise
-        name = f"{export.name}-{timezone.localdate().isoformat()}.{form.cleaned_data['format']}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return StreamingHttpResponse(parts, content_type=content_type, headers=headers)
 

@@ -5,6 +5,8 @@ The triggers are made anew after each migration, instead of by one: to alter a t
 the first, and its triggers with it; and none may name a table that is being renamed. So they are dropped before.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,33 @@ class Triggers:
         """Drop every trigger if there is something to migrate."""
         if plan:
             self.drop(using)
+
+    @contextmanager
+    def lifted(self, table: str, using: str = "default") -> Iterator[None]:
+        """
+        Let the erasable columns of one frozen table be written anew, until the end of this block in a transaction.
+
+        Nobody else writes to the table meanwhile, so that the guard is lifted for the caller alone.
+        """
+        connection = connections[using]
+        if not connection.in_atomic_block:
+            raise RuntimeError("A guard is lifted in a transaction only.")
+        quote = connection.ops.quote_name
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                guard = f"ALTER TABLE {quote(table)} {{}} TRIGGER {quote(f'{table}_is_posted')}"
+                # No table is altered with checks of its rows put off to the end of the transaction.
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                cursor.execute(guard.format("DISABLE"))  # takes a lock that lets readers go on
+                yield
+                cursor.execute(guard.format("ENABLE"))
+            else:
+                name = f"{table}_is_only_erased"
+                cursor.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = %s", [name])
+                (made,) = cursor.fetchone()
+                cursor.execute(f"DROP TRIGGER {quote(name)}")
+                yield
+                cursor.execute(made)
 
     def missing(self, using: str = "default") -> list[str]:
         """Return the tables that no trigger guards."""

@@ -1,6 +1,7 @@
 """The way out of every list that has one."""
 
 import csv
+import os
 from io import BytesIO, StringIO
 from threading import Semaphore
 
@@ -17,6 +18,7 @@ from campaign.admin import Exporting, exporting
 from campaign.countries import CODES
 from campaign.models import Subscriber
 from donations.models import Pledge
+from privacy import sealing
 from protests.models import Picket, Signature, Target
 from tests.factories import (
     FundFactory,
@@ -270,3 +272,35 @@ def test_a_page_tells_of_the_last_exports(desk):
     make(Target)
     rows_of(export(desk, Target, "targets"))
     assert "made of 1 row" in desk.get(url_of(Target)).content.decode()
+
+
+@pytest.fixture
+def private(settings):
+    private = os.urandom(32)
+    settings.SEALED_EXPORT_KEY = sealing.public_of(private)
+    return private
+
+
+@pytest.mark.parametrize(("model", "table"), [(m, t) for m, t in TABLES if t.personal])
+@pytest.mark.parametrize("made_as", ["csv", "xlsx"])
+def test_with_a_key_of_the_organisers_a_table_of_persons_leaves_sealed_only(client, private, model, table, made_as):
+    client.force_login(OrganiserFactory())
+    make(model)
+    assert "The file is sealed" in client.get(url_of(model)).content.decode()
+
+    response = export(client, model, table.name, format=made_as)
+    sent = b"".join(response.streaming_content)
+    response.close()
+
+    assert response["Content-Disposition"].endswith(f'.{made_as}.sealed"')
+    assert not any(text.encode() in sent for text in PERSONAL.values())
+    opened = b"".join(sealing.unseal(BytesIO(sent), private))
+    rows = load_workbook(BytesIO(opened)).active.values if made_as == "xlsx" else opened.decode("utf-8-sig").split()
+    assert len(list(rows)) > 1
+
+
+@pytest.mark.parametrize(("model", "table"), [(m, t) for m, t in TABLES if not t.personal])
+def test_a_table_without_persons_is_not_sealed(client, private, model, table):
+    client.force_login(OrganiserFactory())
+    make(model)
+    assert rows_of(export(client, model, table.name))

@@ -1,4 +1,8 @@
+import os
+import re
 import runpy
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,18 +13,21 @@ from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
 from environ.fileaware_mapping import FileAwareMapping
 
+from privacy.keys import why_guessable
+
 NEW, OLD = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 PRODUCTION = {
     "BASE_URL": "https://solidarity.example.org/",
-    "SECRET_KEY": "s" * 60,
+    "SECRET_KEY": Fernet.generate_key().decode() + Fernet.generate_key().decode(),
     "PRIVACY_KEYS": f"{NEW},{OLD}",
-    "PRIVACY_TAG_KEY": "t" * 40,
-    "LETTER_LOG_KEY": NEW,
+    "PRIVACY_TAG_KEY": Fernet.generate_key().decode(),
+    "LETTER_LOG_KEY": Fernet.generate_key().decode(),
 }
 LIVE = {"MAIL_LIVE": "1", "EMAIL_URL": "smtp+tls://user:pass@relay.example.org:587", "MAIL_FROM": "letters@example.org"}
 DKIM = ["DKIM_KEY_FILE", "DKIM_SELECTOR", "DKIM_DOMAIN"]
 OTHERS = [*DKIM, "DEVELOPMENT", "DEBUG", "PORT", "DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", *PRODUCTION, *LIVE]
-OTHERS += ["BOUNCE_DOMAIN", "DIGEST_HOUR"]
+OTHERS += ["BOUNCE_DOMAIN", "DIGEST_HOUR", "SECRET_KEY_FALLBACKS", "BACKUP_KEY", "SEALED_EXPORT_KEY", "METRICS_TOKEN"]
+SECRETS = [*sorted({"SECRET_KEY", "PRIVACY_KEYS", "PRIVACY_TAG_KEY", "LETTER_LOG_KEY"}), "METRICS_TOKEN", "EMAIL_URL"]
 
 
 @pytest.fixture
@@ -30,7 +37,7 @@ def read(monkeypatch, tmp_path):
     def read(**environment):
         # It keeps what it has read from files for all who come after.
         monkeypatch.setattr(FileAwareEnv, "ENVIRON", FileAwareMapping())
-        for name in OTHERS:
+        for name in (*OTHERS, *(f"{name}_FILE" for name in OTHERS)):
             monkeypatch.delenv(name, raising=False)
         for name, value in {"VAR_DIR": str(tmp_path), **environment}.items():
             monkeypatch.setenv(name, value)
@@ -79,6 +86,7 @@ def test_production_is_a_sandbox_by_default_and_protects_itself(read):
     found = read(**PRODUCTION)
     assert not found["DEBUG"]
     assert not found["MAIL_LIVE"]
+    assert found["SECRET_KEY_FALLBACKS"] == []
     assert found["EMAIL_HOST"] == "127.0.0.1"
     assert found["ALLOWED_HOSTS"] == ["solidarity.example.org"]
     assert found["SECURE_SSL_REDIRECT"]
@@ -102,10 +110,116 @@ def test_going_live_uses_the_relay(read):
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "PRIVACY_TAG_KEY", "METRICS_TOKEN"])
 def test_a_secret_can_come_from_a_file(read, tmp_path, name):
-    (tmp_path / "secret").write_text("from the file, and long enough to be one\n")
+    key = Fernet.generate_key().decode()
+    (tmp_path / "secret").write_text(f"{key}\n")
     environment = {**PRODUCTION, f"{name}_FILE": str(tmp_path / "secret")}
     environment.pop(name, None)
-    assert read(**environment)[name] == "from the file, and long enough to be one"
+    assert read(**environment)[name] == key
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that others can enter, unlike tmp_path."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize(
+    ("modes", "refused"),
+    [
+        ((0o600, 0o755), ""),
+        ((0o400, 0o755), ""),
+        ((0o644, 0o755), "every user"),
+        ((0o640, 0o755), "its group"),
+        ((0o644, 0o700), ""),
+        ((0o640, 0o700), ""),
+    ],
+)
+def test_production_does_not_start_with_a_key_file_that_others_can_read(read, open_folder, name, modes, refused):
+    path = open_folder / "key"
+    path.write_text(PRODUCTION.get(name, "smtp://127.0.0.1:9000" if name == "EMAIL_URL" else ""))
+    path.chmod(modes[0])
+    open_folder.chmod(modes[1])
+    environment = {**PRODUCTION, f"{name}_FILE": str(path)}
+    environment.pop(name, None)
+    if refused:
+        with pytest.raises(ImproperlyConfigured, match=f"{refused}.*chmod 600 {path}"):
+            read(**environment)
+    else:
+        assert read(**environment)["DEBUG"] is False
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_service_reads_a_file_of_root_by_its_group(read, open_folder):
+    path = open_folder / "key"
+    path.write_text(PRODUCTION["SECRET_KEY"])
+    path.chmod(0o440)
+    os.chown(path, 65534, 0)
+    environment = {**PRODUCTION, "SECRET_KEY_FILE": str(path)}
+    del environment["SECRET_KEY"]
+    assert read(**environment)["SECRET_KEY"] == PRODUCTION["SECRET_KEY"]
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "PRIVACY_TAG_KEY", "PRIVACY_KEYS"])
+@pytest.mark.parametrize(
+    "example",
+    [
+        "A" * 43 + "=",
+        "ab" * 21 + "a=",
+        "django-insecure-0aJ8d93kfLw2Xq7Zp5Rm1TvByU6HsNcE",
+        "change-me-0aJ8d93kfLw2Xq7Zp5Rm1TvByU6HsNcE",
+        "from the file, and long enough to be one",
+    ],
+)
+def test_production_does_not_start_with_an_example_for_a_key(read, name, example):
+    with pytest.raises(ImproperlyConfigured, match=name):
+        read(**{**PRODUCTION, name: example})
+
+
+def test_no_file_that_people_copy_from_holds_a_key():
+    files = [*settings.BASE_DIR.glob("docs/*.md"), *settings.BASE_DIR.glob("deploy/*"), settings.BASE_DIR / "README.md"]
+    files += [settings.BASE_DIR / "docker-compose.yml"]
+    found = [word for file in files if file.is_file() for word in re.findall(r"[\w+-]{32,}=*", file.read_text())]
+    assert [word for word in found if not why_guessable(word) and re.search(r"\d", word) and word.lower() != word] == []
+
+
+def test_production_does_not_start_with_one_key_for_two_uses(read):
+    with pytest.raises(ImproperlyConfigured, match="the same"):
+        read(**{**PRODUCTION, "LETTER_LOG_KEY": NEW})
+
+
+def test_a_former_secret_key_stays_valid_while_it_is_named(read):
+    found = read(**PRODUCTION, SECRET_KEY_FALLBACKS=OLD[::-1])
+    assert found["SECRET_KEY_FALLBACKS"] == [OLD[::-1]]
+
+
+@pytest.mark.parametrize("name", ["BACKUP_KEY", "SEALED_EXPORT_KEY"])
+@pytest.mark.parametrize("key", ["x", "A" * 43 + "=", "A" * 60])
+def test_what_is_no_public_key_is_refused(read, name, key):
+    with pytest.raises(ImproperlyConfigured, match=name):
+        read(**PRODUCTION, **{name: key})
+
+
+def test_the_script_makes_keys_that_production_takes_and_changes_them(read, tmp_path):
+    folder = tmp_path / "keys"
+
+    def made(*arguments):
+        subprocess.run([settings.BASE_DIR / "deploy" / "make-secrets", *arguments, folder], check=True, cwd=tmp_path)
+        assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+        files = {f"{path.name.upper()}_FILE": str(path) for path in folder.iterdir()}
+        return read(BASE_URL=PRODUCTION["BASE_URL"], **files)
+
+    first, again = made(), made()
+    assert first["PRIVACY_KEYS"] == again["PRIVACY_KEYS"]
+    for wanted in (2, 3):
+        assert len(made("--new-privacy-key")["PRIVACY_KEYS"]) == wanted
+        assert len(made("--new-secret-key")["SECRET_KEY_FALLBACKS"]) == wanted - 1
+    last = made()
+    assert last["PRIVACY_KEYS"][-1] == first["PRIVACY_KEYS"][0]
+    assert last["SECRET_KEY_FALLBACKS"][-1] == first["SECRET_KEY"]
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_the_database_can_come_from_a_file(read, tmp_path):

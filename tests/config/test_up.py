@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing, contextmanager
+from secrets import token_urlsafe
 
 import pytest
 from cryptography.fernet import Fernet
@@ -133,9 +134,9 @@ def production(**more):
     return {
         "DEVELOPMENT": "0",
         "BASE_URL": "https://solidarity.example.org",
-        "SECRET_KEY": "s" * 60,
+        "SECRET_KEY": token_urlsafe(48),
         "PRIVACY_KEYS": Fernet.generate_key().decode(),
-        "PRIVACY_TAG_KEY": "t" * 40,
+        "PRIVACY_TAG_KEY": token_urlsafe(48),
         "LETTER_LOG_KEY": Fernet.generate_key().decode(),
         **more,
     }
