@@ -7,14 +7,20 @@ from django.contrib.admin import AdminSite, ModelAdmin, ShowFacets
 from django.http import HttpRequest
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
 
 from campaign import translations
 from campaign.editions import new_edition
+from config import acts
 from config.paginating import BoundedPaginator
 from organisers import verifying
-from organisers.views import LogIn, sessions_page
+from organisers.views import LogIn, ask_again, sessions_page
 from outbox import views
 from outbox.deciding import charts_for, first_steps, waiting_for
+
+# What it is to hold and to post again is looked at as any post: its token must be ours.
+ASK = never_cache(csrf_protect(ask_again))
 
 
 class OrganisersAdminSite(AdminSite):
@@ -47,6 +53,8 @@ class OrganisersAdminSite(AdminSite):
 
         @wraps(page)
         def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if self.has_permission(request) and acts.must_ask(request):
+                return ASK(request)
             try:
                 return page(request, *args, **kwargs)
             finally:

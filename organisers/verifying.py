@@ -120,10 +120,13 @@ def begin(request: HttpRequest) -> None:
 
 def complete(request: HttpRequest, device: Device) -> None:
     """The person has given both factors: let them in, under a new session key."""
+    was_inside = is_verified(request)
     otp_login(request, device)
     request.session.cycle_key()
     request.session.set_expiry(None)
-    request.session[BEGUN_AT] = request.session[AUTHENTICATED_AT] = int(time.time())
+    request.session[AUTHENTICATED_AT] = int(time.time())
+    if not was_inside:  # the second factor given again makes no session younger
+        request.session[BEGUN_AT] = request.session[AUTHENTICATED_AT]
     lockout.forgive(request, request.user.get_username())
 
 
