@@ -15,7 +15,7 @@ from django_otp_webauthn import exceptions, views
 from django_otp_webauthn.helpers import WebAuthnHelper
 from django_otp_webauthn.models import WebAuthnCredential
 
-from organisers import lockout, reauthenticating, verifying
+from organisers import auditing, lockout, reauthenticating, verifying
 from organisers.going import next_page
 from organisers.models import Factor
 from organisers.sessions import coarse
@@ -97,6 +97,7 @@ class Add(Adding, views.CompleteCredentialRegistrationView):
         device = WebAuthnCredential.objects.get(pk=json.loads(answer.content)["id"])
         device.name = coarse(self.request.headers.get("User-Agent", "")) or "Passkey"
         device.save(update_fields=["name"])
+        auditing.write("second factor added", self.request.user.pk, self.request.user, factor=device._meta.verbose_name)
         return self.let_in(device, first=first) if first else answer
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from django.contrib import admin
-from django.urls import URLPattern, get_resolver
+from django.urls import URLPattern
 
 from config import acts
 
