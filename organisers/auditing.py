@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from typing import Any
 
@@ -147,7 +147,7 @@ class Recording:
         self._saved: dict[str, int] = {}
         self._is_looking = False
 
-    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
+    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: Any, context: Any) -> Any:
         if self._is_looking:
             return execute(sql, params, many, context)
         if saved := _SAVEPOINT.match(sql):
@@ -165,33 +165,23 @@ class Recording:
             # Until `added` names it: of rows that were inserted many at once, Django names none.
             self.notes.append(Note(ADDED, _master(model)._meta.label_lower))
             return result
-        return self._watch(execute, sql, params, many, context, model, is_update=written[1] == "UPDATE")
+        return self._watch(partial(execute, sql, params, many, context), sql, params, context["cursor"], model)
 
-    def _watch(
-        self,
-        execute: Any,
-        sql: str,
-        params: Any,
-        many: bool,
-        context: Any,
-        model: Any,
-        *,
-        is_update: bool,  # noqa: FBT001
-    ) -> Any:
+    def _watch(self, run: Callable[[], Any], sql: str, params: Any, cursor: Any, model: Any) -> Any:
         """Run an update or a deletion, and note what it does to each row."""
+        is_update = sql.lstrip().startswith("UPDATE")
         act = CHANGED if is_update else DELETED
-        pks, columns = (None, []) if many else self._rows(sql, tuple(params or ()), model)
-        if pks is None or len(pks) > MOST_ROWS:
-            result = execute(sql, params, many, context)
-            count = context["cursor"].rowcount
-            if count:
-                told: Changes = {"rows": str(count)} | dict.fromkeys(columns if is_update else [], CHANGED)
+        pks, columns = self._rows(sql, params, model)
+        if len(pks) > MOST_ROWS:
+            result = run()
+            if cursor.rowcount:
+                told: Changes = {"rows": str(cursor.rowcount)} | dict.fromkeys(columns if is_update else [], CHANGED)
                 self.notes.append(Note(act, _master(model)._meta.label_lower, changes=told))
             return result
         with self._looking():
             before = self._read(model, pks, columns if is_update else sorted(public_columns(model)))
             names = self._names(model, before)
-        result = execute(sql, params, many, context)
+        result = run()
         with self._looking():
             after = self._read(model, pks, columns) if is_update else {}
         for pk, row in before.items():
@@ -212,16 +202,18 @@ class Recording:
         finally:
             self._is_looking = False
 
-    def _rows(self, sql: str, params: tuple[Any, ...], model: Any) -> tuple[list[Any] | None, list[str]]:
-        """Return the keys of the rows that a statement will touch, and its columns; None if it cannot be told."""
+    def _rows(self, sql: str, params: Any, model: Any) -> tuple[list[Any], list[str]]:
+        """Return the keys of the rows that a statement will touch, but not many more than are told, and its columns."""
         start, before = _where(sql)
         quoted = {f.column: f.attname for f in model._meta.concrete_fields}
         columns = [quoted[name] for name in _SET.findall(sql[:start]) if name in quoted]
         quote = connection.ops.quote_name
         key, table = quote(model._meta.pk.column), quote(model._meta.db_table)
-        ask = f"SELECT {table}.{key} FROM {table} {sql[start:]} LIMIT {MOST_ROWS + 1}"  # noqa: S608 - Django's own SQL
+        # What stands in a row when it is looked at, stands in it until it is written.
+        lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+        ask = f"SELECT {table}.{key} FROM {table} {sql[start:]} LIMIT {MOST_ROWS + 1}{lock}"  # noqa: S608 - Django's SQL
         with self._looking(), connection.cursor() as cursor:
-            cursor.execute(ask, params[before:])
+            cursor.execute(ask, tuple(params or ())[before:])
             return [model._meta.pk.to_python(row[0]) for row in cursor.fetchall()], list(dict.fromkeys(columns))
 
     def _read(self, model: Any, pks: list[Any], columns: Iterable[str]) -> dict[Any, dict[str, Any]]:
@@ -333,8 +325,9 @@ def _merged(notes: Iterable[Note]) -> list[Note]:
     for place, note in enumerate(notes):
         known = merged.get((note.model, note.object_id)) if note.object_id and note.act == CHANGED else None
         if known is None or known.act == DELETED:
-            at = (note.model, note.object_id) if note.object_id and note.act in {ADDED, CHANGED} else place
-            merged[at] = note
+            at: Any = (note.model, note.object_id) if note.act in {ADDED, CHANGED} and note.object_id else place
+            # Of rows that were inserted many at once, one entry.
+            merged[note.model if note.act == ADDED and not note.object_id else at] = note
             continue
         for column, told in note.changes.items():
             was = known.changes.get(column)

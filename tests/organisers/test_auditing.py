@@ -14,8 +14,9 @@ from django.test import RequestFactory
 from django.urls import reverse
 
 from campaign.models import Activist, Subscriber, Update
+from donations.models import PostedError
 from limits.models import Block
-from organisers import auditing, leaving, lockout
+from organisers import auditing, lockout
 from organisers.models import AuditEntry
 from organisers.triggers import AUDIT
 from outbox.deciding import waiting_for
@@ -62,14 +63,15 @@ def entries(**about):
 
 def test_what_is_added_to_any_list_of_the_desk_leaves_an_entry(owner):
     made = {}
+    auditing.write("before", None)
     posted(owner, lambda request: made.update(one_of_each()))
     told = {(entry.model, entry.object_id) for entry in entries(act="added")}
+    assert auditing.verify() == []
     every = {label: str(row.pk) for label, row in made.items() if label != "organisers.auditentry"}
     assert {*every} == {model._meta.label_lower for model in admin.site._registry} - {"organisers.auditentry"}
     # Groups, and the campaign, were there before.
     assert {label for label, pk in every.items() if (label, pk) not in told} <= {"auth.group", "campaign.campaign"}
-    assert {entry.actor_id for entry in entries()} == {owner.pk}
-    assert auditing.verify() == []
+    assert {entry.actor_id for entry in entries(act="added")} == {owner.pk}
 
 
 def other(column, value):
@@ -125,7 +127,7 @@ def test_what_is_deleted_from_any_list_leaves_an_entry(owner):
             try:
                 with transaction.atomic():
                     admin.site._registry[type(row)].delete_model(request, row)
-            except (ProtectedError, IntegrityError, AttributeError):
+            except (ProtectedError, IntegrityError, PostedError):
                 continue
             deleted[label] = str(pk)
 
@@ -139,15 +141,19 @@ def test_what_is_deleted_from_any_list_leaves_an_entry(owner):
 
 
 def test_a_public_column_is_told_before_and_after_by_a_form_of_the_desk(desk, owner):
-    block = make.timezone and Block.objects.create(domain="flood.example.org", reason="A flood")
+    form = {"domain": "flood.example.org", "reason": "A flood", "expires_at_0": "2036-01-01", "expires_at_1": "12:00"}
+    assert desk.post(reverse("admin:limits_block_add"), form).status_code == 302
+    block = Block.objects.get()
+    (added,) = entries(model="limits.block")
+    assert (added.act, added.actor_id, added.page, added.object_id) == (
+        *("added", owner.pk, "limits_block_add"),
+        str(block.pk),
+    )
+    assert added.changes["reason"] == [None, "A flood"]
+
     url = reverse("admin:limits_block_change", args=[block.pk])
-    form = desk.get(url).context["adminform"].form
-    data = {name: form.get_initial_for_field(field, name) or "" for name, field in form.fields.items()}
-    assert desk.post(url, {**data, "reason": "A second flood"}).status_code in {200, 302}
-    found = entries(model="limits.block", act="changed")
-    if found:
-        assert found[0].changes["reason"] == ["A flood", "A second flood"]
-        assert (found[0].actor_id, found[0].page) == (owner.pk, "limits_block_change")
+    assert desk.post(url, {**form, "reason": "A second flood"}).status_code == 302
+    assert entries(model="limits.block")[-1].changes == {"reason": ["A flood", "A second flood"]}
 
 
 def test_a_personal_column_is_named_and_its_value_is_not(owner):
@@ -157,10 +163,7 @@ def test_a_personal_column_is_named_and_its_value_is_not(owner):
     def act(request):
         subscriber.email = "other.nora@example.org"
         subscriber.save()
-        Signature.objects.filter(pk=signature.pk).update(name="Nora Other", comment="my words") if hasattr(
-            Signature, "comment"
-        ) else Signature.objects.filter(pk=signature.pk).update(name="Nora Other")
-        signature.refresh_from_db()
+        Signature.objects.filter(pk=signature.pk).update(name="Nora Other")
         Subscriber.objects.filter(pk=subscriber.pk).delete()
 
     posted(owner, act)
@@ -184,14 +187,14 @@ def test_a_role_given_and_a_password_changed(owner):
     def act(request):
         other_one.groups.add(editor)
         other_one.set_password("sesame sesame sesame")
-        other_one.is_superuser = True
+        other_one.is_staff = False
         other_one.save()
 
     posted(owner, act)
     told = [entry.changes for entry in entries(model="auth.user", object_id=str(other_one.pk))]
     together = {name: value for changes in told for name, value in changes.items()}
     assert together["password"] == "changed"
-    assert together["is_superuser"] == ["False", "True"]
+    assert together["is_staff"] == ["True", "False"]
     assert together["add groups"] == str(editor.pk)
     assert "argon2" not in json.dumps(told)
 
@@ -211,7 +214,7 @@ def test_a_translation_is_told_of_what_it_translates(owner):
 
 
 def test_what_was_rolled_back_did_not_happen(owner):
-    update = make.UpdateFactory(published_at=None)
+    make.UpdateFactory(published_at=None)
 
     def act(request):
         try:
@@ -219,10 +222,10 @@ def test_what_was_rolled_back_did_not_happen(owner):
                 Update.objects.update(published_at=make.timezone.now())
                 raise IntegrityError
         except IntegrityError:
-            Update.objects.filter(pk=update.pk).update(place="Oslo") if hasattr(update, "place") else None
+            Block.objects.create(domain="a.example.org", reason="x")
 
     posted(owner, act)
-    assert [entry for entry in entries() if "published_at" in entry.changes] == []
+    assert [entry.model for entry in entries()] == ["limits.block"]
 
 
 def test_a_page_that_fails_leaves_neither_change_nor_entry(owner):
@@ -249,17 +252,18 @@ def test_of_many_rows_at_once_the_number_is_told(owner, monkeypatch):
 
 def test_rows_inserted_together_are_told_as_such(owner):
     posted(
-        owner, lambda request: Block.objects.bulk_create([Block(domain="a.example.org"), Block(domain="b.example.org")])
+        owner,
+        lambda request: Block.objects.bulk_create([Block(domain=f"{name}.example.org", reason="x") for name in "ab"]),
     )
     assert [(entry.act, entry.model, entry.object_id) for entry in entries()] == [("added", "limits.block", "")]
 
 
 def test_an_update_with_conditions_and_expressions_is_read_rightly(owner):
-    one, two = (Block.objects.create(domain=f"{name}.example.org", reason=name) for name in ("WHERE", "%s"))
+    one, two = (Block.objects.create(domain="a.example.org", reason=name) for name in ("WHERE", "%s"))
 
     def act(request):
-        case = Case(When(domain__startswith="WHERE", then=Value("it's (")), default=F("domain"))
-        Block.objects.filter(pk__in=Block.objects.filter(reason="WHERE").values("pk")).update(reason=case)
+        case = Case(When(reason__startswith="WHERE", then=Value("it's (")), default=F("reason"))
+        Block.objects.filter(pk__in=Block.objects.filter(domain="a.example.org").values("pk")).update(reason=case)
 
     posted(owner, act)
     (entry,) = entries()
@@ -335,7 +339,6 @@ def test_a_second_factor_that_is_reset_by_the_operator(client):
     told = {entry.act: entry for entry in entries(actor=None)}
     assert told["second factor reset"].page == "manage.py reset_second_factor"
     assert {"sessions ended", "deleted"} <= {*told}
-    assert leaving.is_owner(user)
 
 
 # --- The record is kept ------------------------------------------------------------------------------------------
@@ -440,7 +443,6 @@ def test_django_s_own_history_names_no_supporter(owner):
     update = make.UpdateFactory()
     LogEntry.objects.log_actions(owner.pk, [subscriber, make.SubscriberFactory()], CHANGE, "x")
     LogEntry.objects.log_actions(owner.pk, [update], CHANGE, [{"added": {"name": "x", "object": "Nora"}}])
-    assert [*LogEntry.objects.exclude(object_id=str(update.pk), change_message__contains="added")]
     told = " ".join(f"{entry.object_repr} {entry.change_message}" for entry in LogEntry.objects.all())
     assert "nora" not in told.lower()
     assert str(update) in told
