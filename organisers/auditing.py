@@ -219,7 +219,8 @@ class Recording:
     def _read(self, model: Any, pks: list[Any], columns: Iterable[str]) -> dict[Any, dict[str, Any]]:
         key = model._meta.pk.attname
         also = ("master_id", "language_code") if hasattr(model, "master") else ()
-        rows = models.QuerySet(model).filter(pk__in=pks).order_by("pk").values(*dict.fromkeys((key, *also, *columns)))
+        found: Any = models.QuerySet(model).filter(pk__in=pks)
+        rows = found.order_by("pk").values(*dict.fromkeys((key, *also, *columns)))
         return {row[key]: row for row in rows}
 
     def _names(self, model: Any, rows: dict[Any, dict[str, Any]]) -> dict[str, str]:
@@ -227,7 +228,8 @@ class Recording:
         if not is_public(model) or len(rows) > MOST_NAMED:
             return {}
         keys = {_about(model, row)[1] for row in rows.values()}
-        return {str(one.pk): str(one)[:200] for one in models.QuerySet(_master(model)).filter(pk__in=keys)}
+        found: Any = models.QuerySet(_master(model)).filter(pk__in=keys)
+        return {str(one.pk): str(one)[:200] for one in found}
 
     def added(self, row: models.Model) -> None:
         """Name the row that was inserted last."""

@@ -1,7 +1,7 @@
 """The record of what organisers did, to read and to take out. Here, because the way out of the desk is here."""
 
 import json
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -45,7 +45,7 @@ class AuditEntryAdmin(Exporting, OwnersAlone):
     fields = ("at", "who", "act", "page", "what", "before_and_after", "previous_hash", "hash")
     readonly_fields = fields
     ordering = ("-id",)
-    exports: ClassVar = (RECORD,)
+    exports = (RECORD,)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_owner_permission(request)
