@@ -30,6 +30,7 @@ ROLES = {"E": "Editor", "M": "Moderator", "R": "Treasurer", "T": "Translator", "
 PAGES = {
     "auth.group": ("O", "O", "O"),
     "auth.user": ("O", "", "O"),
+    "organisers.auditentry": ("O", "", ""),
     "organisers.invitation": ("O", "O", ""),
     "outbox.trialletter": ("O", "", ""),
     "limits.block": ("MO", "MO", "MO"),
@@ -78,6 +79,7 @@ PAGES = {
 # What is no list, form or question before deleting.
 OTHERS = {
     "readiness": "",
+    "organisers_auditentry_export": "O",
     "sessions": "-EMRTO",
     "trial_letter": "-EMRTO",
     "translations": "EMRTO",
