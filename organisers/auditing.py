@@ -298,9 +298,8 @@ def on_related(sender: Any, instance: models.Model, action: str, model: Any, pk_
     now = _current.get()
     if now is None or action not in {"post_add", "post_remove", "pre_clear"} or not (pk_set or action == "pre_clear"):
         return
-    told: Changes = {
-        f"{action[-6:].strip('_')} {model._meta.verbose_name_plural}": " ".join(map(str, sorted(pk_set or ())))
-    }
+    joined = f"{action.partition('_')[2]} {model._meta.model_name}"
+    told: Changes = {joined: " ".join(map(str, sorted(pk_set or ())))}
     owner = type(instance)
     if owner._meta.db_table in _recorded():
         now.notes.append(Note(CHANGED, owner._meta.label_lower, str(instance.pk), "", told))

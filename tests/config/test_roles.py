@@ -258,7 +258,7 @@ def test_every_model_of_the_desk_is_somebodys_work():
     granted = set(
         Permission.objects.filter(group__name__in=roles.ROLES.keys() - {"Owner"}).values_list("codename", flat=True)
     )
-    owners = {"user", "group", "trialletter", "invitation"}
+    owners = {"user", "group", "trialletter", "invitation", "auditentry"}
     models = {model._meta.model_name for model in admin.site._registry}
     assert {name for name in models if f"view_{name}" not in granted} == owners
 

@@ -195,7 +195,7 @@ def test_a_role_given_and_a_password_changed(owner):
     together = {name: value for changes in told for name, value in changes.items()}
     assert together["password"] == "changed"
     assert together["is_staff"] == ["True", "False"]
-    assert together["add groups"] == str(editor.pk)
+    assert together["add group"] == str(editor.pk)
     assert "argon2" not in json.dumps(told)
 
 
