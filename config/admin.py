@@ -7,14 +7,20 @@ from django.contrib.admin import AdminSite, ModelAdmin, ShowFacets
 from django.http import HttpRequest
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
 
 from campaign import translations
 from campaign.editions import new_edition
+from config import acts
 from config.paginating import BoundedPaginator
-from organisers import verifying
-from organisers.views import LogIn, sessions_page
+from organisers import auditing, verifying
+from organisers.views import LogIn, ask_again, sessions_page
 from outbox import views
 from outbox.deciding import charts_for, first_steps, waiting_for
+
+# What it is to hold and to post again is looked at as any post: its token must be ours.
+ASK = never_cache(csrf_protect(ask_again))
 
 
 class OrganisersAdminSite(AdminSite):
@@ -47,13 +53,32 @@ class OrganisersAdminSite(AdminSite):
 
         @wraps(page)
         def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if self.has_permission(request) and acts.must_ask(request):
+                return ASK(request)
             try:
-                return page(request, *args, **kwargs)
+                return self._recorded(page, request, *args, **kwargs)
             finally:
                 if request.method == "POST" and self.has_permission(request):
                     new_edition()
 
         return wrapped
+
+    def _recorded(self, page: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Show a page; what a post to it does, and what leaves the desk by it, is recorded."""
+        if not self.has_permission(request):
+            return page(request, *args, **kwargs)
+        user: Any = request.user
+        actor, name = user.pk, auditing.page_of(request)
+        if request.method in {"GET", "HEAD", "OPTIONS"}:
+            response = page(request, *args, **kwargs)
+            if response.has_header("Content-Disposition"):
+                auditing.write("exported", actor, page=name, **kwargs)
+            return response
+        with auditing.recording(actor, name):
+            response = page(request, *args, **kwargs)
+            if response.has_header("Content-Disposition"):
+                auditing.write("exported", actor, page=name, **kwargs)
+            return response
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the apps with what organisers work on first, and the accounts last."""

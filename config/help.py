@@ -33,6 +33,13 @@ HELP: dict[str, Help] = {
             "the account: they are out at once, and what they did stays under their name."
         ),
     ),
+    "organisers.auditentry": Help(
+        _(
+            "Who did what at this desk, and when, the newest first. Nobody can change or remove a line. Supporters’ "
+            "names, addresses and words are never in it: there it only says that they were changed."
+        ),
+        _("One thing that somebody did: what it was before, and after."),
+    ),
     "organisers.invitation": Help(
         _("Who was invited to help run the campaign. Each link is good once, for 72 hours, and can be withdrawn."),
         _(

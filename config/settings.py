@@ -225,6 +225,8 @@ X_FRAME_OPTIONS = "DENY"
 # Sessions of organisers, the only ones there are: how old one may become, and how long it may lie idle.
 SESSION_HOURS = env.int("SESSION_HOURS", default=12)
 SESSION_IDLE_MINUTES = env.int("SESSION_IDLE_MINUTES", default=120)
+# For how long after a factor was given what is grave asks for none (config.acts, organisers.reauthenticating).
+REAUTHENTICATION_MINUTES = env.int("REAUTHENTICATION_MINUTES", default=15)
 SESSION_ENGINE = "organisers.sessions"
 SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 SESSION_COOKIE_HTTPONLY = True

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from organisers import auditing
 from organisers.models import Invitation
 from outbox import tasks
 from privacy.tags import new_token, tag
@@ -31,6 +32,7 @@ def invite(invitation: Invitation) -> str:
     token = new_token()
     invitation.token, invitation.token_hash = token, tag("token", token)
     invitation.save()
+    auditing.write("invited", invitation.invited_by_id, invitation)
     tasks.send.delay_on_commit(Invitation._meta.label_lower)
     return token
 
@@ -55,6 +57,7 @@ def accept(invitation: Invitation, user: AbstractUser) -> None:
     if not Invitation.objects.open().filter(pk=locked.pk).update(user=user, token=""):
         raise NotOpen
     Invitation.objects.filter(pk=locked.pk).cancel()
+    auditing.write("invitation accepted", user.pk, locked)
 
 
 @transaction.atomic

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Q
 
-from organisers import inviting, sessions, verifying
+from organisers import auditing, inviting, sessions, verifying
 
 logger = logging.getLogger(__name__)
 OWNER = "Owner"
@@ -46,6 +46,7 @@ def let_go(user: Any) -> None:
     verifying.remove_all(user)
     inviting.withdraw_of(user)
     sessions.end(user)
+    auditing.write("let go", None, user)
     logger.warning("Account %s was closed, and its sessions ended.", user.pk)
 
 
@@ -53,6 +54,7 @@ def let_go(user: Any) -> None:
 def reset_second_factor(user: Any) -> int:
     """Remove all second factors of a person and end their sessions: the next login sets up a new one."""
     removed = verifying.remove_all(user)
+    auditing.write("second factor reset", None, user)
     sessions.end(user)
     logger.warning("The second factor of account %s was reset, and its sessions ended.", user.pk)
     return removed

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core import signing
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -22,7 +23,8 @@ from django.utils.functional import Promise
 from django.utils.translation import ngettext
 
 from limits.networks import client_address, network_tag
-from organisers.models import Attempt, Factor
+from organisers import auditing
+from organisers.models import Attempt, AuditEntry, Factor
 from privacy.tags import tag
 
 WITHIN = timedelta(minutes=15)
@@ -97,9 +99,29 @@ def attempt(request: HttpRequest, name: str, factor: Factor) -> Iterator[None]:
     )
     if until := _locked_until(row):
         row.delete()
+        _tell(name, "locked out", factor)
         raise Locked(until)
-    yield
+    try:
+        yield
+    except BaseException:
+        _tell(name, "failed to log in", factor)
+        raise
     row.delete()
+
+
+def _tell(name: str, act: str, factor: Factor) -> None:
+    """
+    Record what failed at an account that there is; of other names nothing is kept, they may be a mistyped password.
+
+    A lock-out is told once in a while: whoever goes on knocking does not fill the record.
+    """
+    user = get_user_model().objects.filter(username=name.strip()).first()
+    if user is None:
+        return
+    since = timezone.now() - WITHIN
+    told = AuditEntry.objects.filter(act=act, model="auth.user", object_id=str(user.pk), at__gt=since)
+    if told.count() < (1 if act == "locked out" else NAME):
+        auditing.write(act, None, user, factor=factor.value)
 
 
 def _locked_until(row: Attempt) -> datetime | None:

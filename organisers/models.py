@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from outbox.models import LinkMailQuerySet, OutgoingMail
 from privacy.fields import EncryptedTextField, TagField
-from privacy.registry import Rule
+from privacy.registry import ALL, Rule
 from privacy.tags import tag
 
 FORGET_ATTEMPTS_AFTER = timedelta(days=1)
@@ -180,3 +180,54 @@ class Invitation(OutgoingMail):
         if self.withdrawn_at:
             return _("withdrawn")
         return _("expired") if self.expires_at <= timezone.now() else _("open")
+
+
+class AuditEntry(models.Model):
+    """
+    That an organiser did something, in a hash chain (organisers.auditing). No supporter's data, and no name.
+
+    Kept as long as the campaign's database: a chain of which a part was cut away proves less, and nothing in it is
+    about supporters. Who acted is the number of an account, which outlives the account.
+    """
+
+    not_personal = ALL
+    # Its database triggers refuse every change (organisers.triggers).
+    erasable: ClassVar[frozenset[str]] = frozenset()
+
+    at = models.DateTimeField(_("when"))
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        related_name="+",
+        verbose_name=_("who"),
+    )
+    act = models.CharField(_("what"), max_length=30)
+    # The name of the desk's page, and of the act on it.
+    page = models.CharField(_("page"), max_length=100, blank=True)
+    model = models.CharField(_("kind"), max_length=100, blank=True)
+    object_id = models.CharField(_("key"), max_length=64, blank=True)
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    changes = models.JSONField(_("before and after"), default=dict, blank=True)
+    previous_hash = models.CharField(max_length=64, editable=False)
+    hash = models.CharField(max_length=64, editable=False)
+
+    class Meta:
+        verbose_name = _("entry of the record")
+        verbose_name_plural = _("record of what organisers did")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["model", "object_id", "-id"], name="organisers_audit_of_a_row"),
+            models.Index(fields=["act", "-id"], name="organisers_audit_by_act"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["previous_hash"], name="organisers_audit_does_not_fork"),
+            models.CheckConstraint(
+                condition=Q(previous_hash__regex=r"^[0-9a-f]{64}$") & Q(hash__regex=r"^[0-9a-f]{64}$"),
+                name="organisers_audit_holds_hashes",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.act} {self.model} {self.object_id}"

@@ -15,7 +15,7 @@ from django_otp_webauthn import exceptions, views
 from django_otp_webauthn.helpers import WebAuthnHelper
 from django_otp_webauthn.models import WebAuthnCredential
 
-from organisers import lockout, verifying
+from organisers import auditing, lockout, reauthenticating, verifying
 from organisers.going import next_page
 from organisers.models import Factor
 from organisers.sessions import coarse
@@ -76,11 +76,20 @@ class Door:
         return response
 
 
-class BeginAdding(Door, views.BeginCredentialRegistrationView):
+class Adding(Door):
+    """Adding one more, by who is inside, takes a factor given lately, as every page on second factors does."""
+
+    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        if verifying.is_verified(request) and not reauthenticating.is_recent(request):
+            raise exceptions.NotAuthenticated
+        super().initial(request, *args, **kwargs)
+
+
+class BeginAdding(Adding, views.BeginCredentialRegistrationView):
     pass
 
 
-class Add(Door, views.CompleteCredentialRegistrationView):
+class Add(Adding, views.CompleteCredentialRegistrationView):
     def post(self, *args: Any, **kwargs: Any) -> Any:
         before = {device.pk for device in verifying.factors(self.request.user)}
         first = not before
@@ -88,6 +97,7 @@ class Add(Door, views.CompleteCredentialRegistrationView):
         device = WebAuthnCredential.objects.get(pk=json.loads(answer.content)["id"])
         device.name = coarse(self.request.headers.get("User-Agent", "")) or "Passkey"
         device.save(update_fields=["name"])
+        auditing.write("second factor added", self.request.user.pk, self.request.user, factor=device._meta.verbose_name)
         return self.let_in(device, first=first) if first else answer
 
 

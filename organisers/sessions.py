@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from organisers import models
+from organisers import auditing, models
 
 BEGUN_AT, BROWSER = "begun_at", "browser"
 # How exactly `seen_at` is kept: not every page that is read is worth a write.
@@ -89,4 +89,13 @@ def end(user: AbstractBaseUser, *, handle: str = "", but: str | None = None) -> 
     """
     rows = models.Session.objects.filter(user_id=user.pk).exclude(session_key=but or "")
     keys = [row.session_key for row in rows if not handle or row.handle == handle]
-    return models.Session.objects.filter(session_key__in=keys).delete()[1].get("organisers.Session", 0)
+    ended = models.Session.objects.filter(session_key__in=keys).delete()[1].get("organisers.Session", 0)
+    if ended:
+        auditing.write("sessions ended", None, user, sessions=ended)
+    return ended
+
+
+def left(sender: Any, user: Any, **kwargs: Any) -> None:
+    """Record that somebody has logged out. Called by Django."""
+    if user is not None and user.is_staff:
+        auditing.write("logged out", user.pk)

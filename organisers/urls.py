@@ -14,6 +14,7 @@ urlpatterns = [
     path("second-factor/passkey/add/", passkeys.Add.as_view(), name="passkey_add"),
     path("second-factor/passkey/ask/begin/", passkeys.BeginAsking.as_view(), name="passkey_ask_begin"),
     path("second-factor/passkey/ask/", passkeys.Ask.as_view(), name="passkey_ask"),
+    path("again/", views.again, name="again"),
     path("leave/", views.leave, name="leave"),
     path("invitation/<str:token>/", views.invitation, name="invitation"),
 ]

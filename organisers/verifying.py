@@ -18,7 +18,7 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_otp_webauthn.models import WebAuthnCredential
 
-from organisers import lockout
+from organisers import auditing, lockout
 from organisers.sessions import BEGUN_AT
 
 RECOVERY_CODES = 10
@@ -56,6 +56,7 @@ def new_recovery_codes(user: Any) -> list[str]:
     device = StaticDevice.objects.create(user_id=user.pk, name="recovery codes")
     codes = [StaticToken.random_token() for _code in range(RECOVERY_CODES)]
     StaticToken.objects.bulk_create(StaticToken(device=device, token=code) for code in codes)
+    auditing.write("recovery codes made", user.pk, user)
     return codes
 
 
@@ -74,6 +75,7 @@ def confirm_app(user: Any, code: str) -> TOTPDevice | None:
         return None
     device.confirmed = True
     device.save(update_fields=["confirmed"])
+    auditing.write("second factor added", user.pk, user, factor=device._meta.verbose_name)
     return device
 
 
@@ -96,6 +98,7 @@ def remove(user: Any, persistent_id: str) -> None:
             if len(mine) == 1:
                 raise LastFactor
             device.delete()
+            auditing.write("second factor removed", user.pk, user, factor=device._meta.verbose_name)
 
 
 @transaction.atomic
@@ -120,10 +123,15 @@ def begin(request: HttpRequest) -> None:
 
 def complete(request: HttpRequest, device: Device) -> None:
     """The person has given both factors: let them in, under a new session key."""
+    was_inside = is_verified(request)
     otp_login(request, device)
     request.session.cycle_key()
     request.session.set_expiry(None)
-    request.session[BEGUN_AT] = request.session[AUTHENTICATED_AT] = int(time.time())
+    request.session[AUTHENTICATED_AT] = int(time.time())
+    if not was_inside:  # the second factor given again makes no session younger
+        request.session[BEGUN_AT] = request.session[AUTHENTICATED_AT]
+    act = "authenticated again" if was_inside else "logged in"
+    auditing.write(act, request.user.pk, by=device._meta.verbose_name)
     lockout.forgive(request, request.user.get_username())
 
 

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 from django_otp.plugins.otp_static.models import StaticDevice
 
-from organisers import inviting, lockout, passkeys, sessions, verifying
+from organisers import inviting, lockout, passkeys, reauthenticating, sessions, verifying
 from organisers.forms import AccountForm, CodeForm, LoginForm
 from organisers.going import by_way_of, next_page
 from organisers.models import Factor
@@ -107,20 +107,11 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     if not verifying.factors(user) and not verifying.recovery_codes_left(user):
         return redirect(by_way_of("organisers:set_up", request))
     form = CodeForm(request.POST or None)
-    status = 200
-    if form.is_valid():
-        try:
-            with lockout.attempt(request, user.get_username(), Factor.SECOND):
-                device = verifying.device_for(user, form.cleaned_data["code"])
-                if device is None:
-                    raise WrongCode
-        except lockout.Locked as locked:
-            form.add_error(None, str(locked.message))
-            status = 429
-        except WrongCode:
-            form.add_error("code", _("This code is wrong, or was used already. Wait for the app's next one."))
-        else:
-            return _enter(request, device, next_page(request))
+    device, status = _device_of(request, form)
+    if device:
+        response = redirect(next_page(request))
+        _enter(request, response, device)
+        return response
     context = {"form": form, "passkeys": verifying.passkeys(user), "next": next_page(request)}
     return show(request, "organisers/second_factor.html", _("Second step"), status, **context)
 
@@ -129,7 +120,26 @@ class WrongCode(Exception):
     pass
 
 
-def _enter(request: HttpRequest, device: Any, there: str) -> HttpResponse:
+def _device_of(request: HttpRequest, form: CodeForm) -> tuple[Any, int]:
+    """Return the factor whose code was typed, or None, after which the form says why; and the page's status."""
+    if not form.is_valid():
+        return None, 200
+    user: Any = request.user
+    try:
+        with lockout.attempt(request, user.get_username(), Factor.SECOND):
+            device = verifying.device_for(user, form.cleaned_data["code"])
+            if device is None:
+                raise WrongCode
+    except lockout.Locked as locked:
+        form.add_error(None, str(locked.message))
+        return None, 429
+    except WrongCode:
+        form.add_error("code", _("This code is wrong, or was used already. Wait for the app's next one."))
+        return None, 200
+    return device, 200
+
+
+def _enter(request: HttpRequest, response: HttpResponse, device: Any) -> None:
     user: Any = request.user
     verifying.complete(request, device)
     if isinstance(device, StaticDevice):
@@ -141,13 +151,73 @@ def _enter(request: HttpRequest, device: Any, there: str) -> HttpResponse:
             left,
         )
         messages.warning(request, text % {"left": left})
-    response = redirect(there)
     lockout.remember(response, user.get_username())
+
+
+def only_inside(view: View) -> View:
+    """Send to the login whom the desk would not let in either."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not verifying.is_verified(request):
+            return redirect("admin:login")
+        return view(request, *args, **kwargs)
+
+    return wrapped
+
+
+def ask_again(request: HttpRequest, form: CodeForm | None = None, there: str = "", status: int = 403) -> HttpResponse:
+    """
+    Ask for the second factor again, and hold in the page itself what was being done.
+
+    The password is not asked for: at a computer left alone, its browser would fill it in.
+    """
+    there = there or request.get_full_path()
+    carried, lost = reauthenticating.carried(request)
+    context = {
+        "form": form or CodeForm(prefix=reauthenticating.PREFIX),
+        "passkeys": verifying.passkeys(request.user),
+        "carried": carried,
+        "lost": lost,
+        "is_act": request.method == "POST",
+        "next": there,
+        "minutes": settings.REAUTHENTICATION_MINUTES,
+    }
+    return show(request, "organisers/again.html", _("Is it still you?"), status, **context)
+
+
+@sensitive_post_parameters()
+@door("POST")
+@only_inside
+def again(request: HttpRequest) -> HttpResponse:
+    """Take the second factor again; then go on with what was asked, as it was asked: 307 posts the same once more."""
+    there = reauthenticating.next_page(request)
+    if reauthenticating.is_recent(request):  # a passkey was used on the page
+        return reauthenticating.go_on(request, there)
+    form = CodeForm(request.POST, prefix=reauthenticating.PREFIX)
+    device, status = _device_of(request, form)
+    if device is None:
+        return ask_again(request, form, there, status)
+    response = reauthenticating.go_on(request, there)
+    _enter(request, response, device)
     return response
+
+
+def recently(view: View) -> View:
+    """Ask whoever is inside, and has not given a factor lately, for one, before this page or what is posted to it."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if verifying.is_verified(request) and not reauthenticating.is_recent(request):
+            return ask_again(request)
+        return view(request, *args, **kwargs)
+
+    return wrapped
 
 
 @door("GET", "HEAD", "POST")
 @halfway
+@recently
 def set_up(request: HttpRequest) -> HttpResponse:
     """Let somebody add a second factor: the first one after the password, further ones once they are in."""
     user: Any = request.user
@@ -191,20 +261,9 @@ def _new_codes(request: HttpRequest) -> HttpResponse:
     )
 
 
-def only_inside(view: View) -> View:
-    """Send to the login whom the desk would not let in either."""
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not verifying.is_verified(request):
-            return redirect("admin:login")
-        return view(request, *args, **kwargs)
-
-    return wrapped
-
-
 @door("POST")
 @only_inside
+@recently
 def recovery_codes(request: HttpRequest) -> HttpResponse:
     """Make new recovery codes, and show them once."""
     return _new_codes(request)
@@ -212,6 +271,7 @@ def recovery_codes(request: HttpRequest) -> HttpResponse:
 
 @door("POST")
 @only_inside
+@recently
 def remove(request: HttpRequest) -> HttpResponse:
     """Remove one of one's own second factors, never the last."""
     try:

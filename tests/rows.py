@@ -15,7 +15,8 @@ from campaign import models as campaign
 from donations import collecting, disbursing
 from donations import models as donations
 from limits.models import Block
-from organisers.models import Invitation
+from organisers import auditing
+from organisers.models import AuditEntry, Invitation
 from outbox.models import TrialLetter
 from privacy.tags import tag
 from protests.models import Digest, MailDomain, SuspensionNotice
@@ -25,7 +26,7 @@ from tests import factories as make
 DISTINCT = {
     *("slug", "number", "message_id", "token_hash", "email_tag", "sha256", "digest", "domain", "day", "username"),
 }
-DISTINCT_OF = {"auth.group": {"name"}, "protests.target": {"email"}}
+DISTINCT_OF = {"auth.group": {"name"}, "protests.target": {"email"}, "organisers.auditentry": {"previous_hash", "hash"}}
 # As what it is added, where the database wants it to go its way from there.
 AT_FIRST = {
     "donations.bankaccount": {"approved_at": None, "approved_by_id": None, "valid_from": None, "payable": False},
@@ -100,6 +101,8 @@ def one_of_each():
         TrialLetter.objects.create(organiser=organiser),
         Invitation.objects.create(invited_by=organiser, email="new@example.org", token_hash=tag("token", "new")),
     ]
+    auditing.write("logged in", organiser.pk)
+    rows.append(AuditEntry.objects.first())
     found = {row._meta.label_lower: row for row in rows}
     assert {*found} == {model._meta.label_lower for model in admin.site._registry}, "add a row of the new model here"
     return found

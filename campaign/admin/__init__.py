@@ -1,6 +1,6 @@
 """The organisers' desk for the story, and for who reads it by e-mail."""
 
-from campaign.admin import mailings, pictures, story, subscribers, voices
+from campaign.admin import audit, mailings, pictures, story, subscribers, voices
 from campaign.admin.exporting import Exporting
 from campaign.admin.published import (
     CountryFilter,
@@ -23,6 +23,7 @@ __all__ = [
     "StrikeFilter",
     "SubmittedAdmin",
     "SubmittedFilter",
+    "audit",
     "mailings",
     "pictures",
     "story",

@@ -74,6 +74,9 @@ const run = async (box) => {
   });
   if (answer.first) {
     document.getElementById("codes-form").submit();
+  } else if (document.getElementById("again-form")) {
+    // It holds what was being done.
+    document.getElementById("again-form").submit();
   } else {
     window.location.assign(answer.redirect_url || window.location.href);
   }

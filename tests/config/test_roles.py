@@ -30,6 +30,7 @@ ROLES = {"E": "Editor", "M": "Moderator", "R": "Treasurer", "T": "Translator", "
 PAGES = {
     "auth.group": ("O", "O", "O"),
     "auth.user": ("O", "", "O"),
+    "organisers.auditentry": ("O", "", ""),
     "organisers.invitation": ("O", "O", ""),
     "outbox.trialletter": ("O", "", ""),
     "limits.block": ("MO", "MO", "MO"),
@@ -78,6 +79,7 @@ PAGES = {
 # What is no list, form or question before deleting.
 OTHERS = {
     "readiness": "",
+    "organisers_auditentry_export": "O",
     "sessions": "-EMRTO",
     "trial_letter": "-EMRTO",
     "translations": "EMRTO",
@@ -256,7 +258,7 @@ def test_every_model_of_the_desk_is_somebodys_work():
     granted = set(
         Permission.objects.filter(group__name__in=roles.ROLES.keys() - {"Owner"}).values_list("codename", flat=True)
     )
-    owners = {"user", "group", "trialletter", "invitation"}
+    owners = {"user", "group", "trialletter", "invitation", "auditentry"}
     models = {model._meta.model_name for model in admin.site._registry}
     assert {name for name in models if f"view_{name}" not in granted} == owners
 

@@ -6,7 +6,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from organisers import leaving
+from organisers import auditing, leaving
 
 
 class Command(BaseCommand):
@@ -19,7 +19,8 @@ class Command(BaseCommand):
         user = get_user_model().objects.filter(username=options["name"]).first()
         if user is None:
             raise CommandError("There is no organiser of this name.")
-        removed = leaving.reset_second_factor(user)
+        with auditing.recording(None, "manage.py reset_second_factor"):
+            removed = leaving.reset_second_factor(user)
         LogEntry.objects.log_actions(user.pk, [user], CHANGE, "Second factor reset by the operator, on the server.")
         self.stdout.write(
             f"Removed {removed} second factor(s) and all recovery codes, and ended all sessions. Whoever logs in next "

@@ -1,0 +1,102 @@
+"""The record of what organisers did, to read and to take out. Here, because the way out of the desk is here."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
+
+from campaign.admin.exporting import Exporting
+from campaign.exporting import Export
+from organisers.admin import OwnersAlone
+from organisers.models import AuditEntry
+
+RECORD = Export(
+    "record",
+    _("What organisers did"),
+    {
+        "number": lambda entry: entry.pk,
+        "at": lambda entry: entry.at.isoformat(),
+        "account": lambda entry: entry.actor_id or "",
+        "act": lambda entry: entry.act,
+        "page": lambda entry: entry.page,
+        "kind": lambda entry: entry.model,
+        "key": lambda entry: entry.object_id,
+        "name": lambda entry: entry.name,
+        "changes": lambda entry: json.dumps(entry.changes, ensure_ascii=False, sort_keys=True),
+        "hash": lambda entry: entry.hash,
+    },
+)
+# Of what was changed, so much stands in the list.
+SHOWN = 4
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(Exporting, OwnersAlone):
+    list_display = ("at", "who", "act", "page", "what", "told")
+    list_display_links = ("at",)
+    list_filter = ("act", "at", "model")
+    list_select_related = ("actor",)
+    search_fields = ("=object_id", "page", "name")
+    search_help_text = _("A page’s name, a row’s name or its key")
+    fields = ("at", "who", "act", "page", "what", "before_and_after", "previous_hash", "hash")
+    readonly_fields = fields
+    ordering = ("-id",)
+    exports = (RECORD,)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_owner_permission(request)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_owner_permission(request)
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return self.has_owner_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description=_("who"), ordering="actor")
+    def who(self, entry: AuditEntry) -> str:
+        if entry.actor_id is None:
+            return str(_("nobody who was let in"))
+        return str(entry.actor or _("account %(number)d") % {"number": entry.actor_id})
+
+    @admin.display(description=_("to what"))
+    def what(self, entry: AuditEntry) -> str:
+        """Name the row, and lead to its history."""
+        name = f"{entry.model.rpartition('.')[2]} {entry.object_id} {entry.name}".strip()
+        try:
+            url = reverse(f"admin:{entry.model.replace('.', '_')}_history", args=[entry.object_id])
+        except NoReverseMatch:  # of a row that has no page of its own, or of many rows
+            return name
+        return format_html('<a href="{}">{}</a>', url, name)
+
+    @admin.display(description=_("changed"))
+    def told(self, entry: AuditEntry) -> str:
+        names = list(entry.changes)
+        return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")
+
+    @admin.display(description=_("before and after"))
+    def before_and_after(self, entry: AuditEntry) -> str:
+        rows = (
+            (column, *(("–" if one is None else one for one in told) if isinstance(told, list) else ("", told)))
+            for column, told in entry.changes.items()
+        )
+        head = format_html(
+            "<thead><tr><th>{}</th><th>{}</th><th>{}</th></tr></thead>", _("column"), _("before"), _("after")
+        )
+        return format_html(
+            "<table>{}<tbody>{}</tbody></table>",
+            head,
+            format_html_join("", "<tr><th>{}</th><td>{}</td><td>{}</td></tr>", rows),
+        )
