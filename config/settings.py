@@ -50,6 +50,8 @@ SECRET_KEY = secret("SECRET_KEY")
 PRIVACY_KEYS = secret("PRIVACY_KEYS").split(",")
 # The key of the keyed tags (HMAC-SHA-256). It is not rotated: a tag made under another key would not match.
 PRIVACY_TAG_KEY = secret("PRIVACY_TAG_KEY")
+# Who was erased, as keyed tags: outside the database, so that a restored backup can be made to forget them again.
+ERASURES = VAR_DIR / "erasures"
 for _name, _key in (("SECRET_KEY", SECRET_KEY), ("PRIVACY_TAG_KEY", PRIVACY_TAG_KEY)):
     if len(_key) < 32:
         raise ImproperlyConfigured(f"{_name} is shorter than 32 characters, and could be guessed.")

@@ -1,7 +1,13 @@
 from django.apps import AppConfig
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
+
+from privacy import holding
 
 
 class ProtestsConfig(AppConfig):
     name = "protests"
     verbose_name = _("Protests")
+
+    def ready(self) -> None:
+        holding.register(self.name, import_string("protests.persons.HOLDER"))
