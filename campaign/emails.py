@@ -108,7 +108,8 @@ def trial(mail: MailingTrial) -> PlainText:
 
 def _mailed(text: MailingText, *, to: str, message_id: str, subject: str, leave: str) -> PlainText:
     with override(text.language):
-        body = render_text("campaign/emails/mailing.txt", {"text": text, "leave": leave})
+        mine = settings.BASE_URL + reverse("campaign:my_data")
+        body = render_text("campaign/emails/mailing.txt", {"text": text, "leave": leave, "my_data": mine})
     message = plain_text(to=to, subject=subject, body=body, message_id=message_id, from_name=text.sender)
     message["List-Id"] = f"<updates.{settings.MAIL_FROM.rpartition('@')[2]}>"  # RFC 2919
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: an absent subscriber's auto-responder stays silent

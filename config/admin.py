@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
-from campaign import translations
+from campaign import on_request, translations
 from campaign.editions import new_edition
 from config.paginating import BoundedPaginator
 from outbox import views
@@ -62,6 +62,7 @@ class OrganisersAdminSite(AdminSite):
         return [
             path("readiness/", self.admin_view(views.readiness_page), name="readiness"),
             path("readiness/trial/", self.admin_view(views.send_trial_letter), name="trial_letter"),
+            path("on-request/", self.admin_view(on_request.page), name="on_request"),
             path("translations/", self.admin_view(translations.page), name="translations"),
             *super().get_urls(),
         ]
