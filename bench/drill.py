@@ -36,6 +36,7 @@ DRILLS = (
     "week",
     "mailing",
     "canaries",
+    "erasure",
     *SIGNING,
 )
 HEAD = ("drill", "letters", "lost", "twice", "in doubt", "by kills", "by drops", "settled", "passed")

@@ -185,9 +185,7 @@ def quiet(found: "models.QuerySet[Any]") -> None:
 
 
 HOLDER = Holder(
-    models=frozenset(
-        model._meta.label for model in (Subscriber, SubscriptionMail, MailingCopy, MyDataMail, *SENT_IN)
-    ),
+    models=frozenset(model._meta.label for model in (Subscriber, SubscriptionMail, MailingCopy, MyDataMail, *SENT_IN)),
     find=find,
     erase=erase,
 )
