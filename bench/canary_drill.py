@@ -8,6 +8,7 @@ from django.test import override_settings
 from bench.canaries import Live, listening, look, places, purged_after, stored_values
 from bench.drills import Play, drill
 from bench.erasures import Crowd
+from outbox import tasks
 from outbox.models import State
 from privacy import erasing
 from privacy.models import PurgeRun
@@ -24,9 +25,11 @@ def canaries(now: Play) -> None:
     Looked at after the second: a dump, every row, the broker, the caches, and the logs of all processes.
     """
     now.stage.start_worker(LOG_LEVEL="INFO")
+    now.stage.start_beat()
     count = FEW if now.stage.quick else PEOPLE
 
     def send_all() -> None:
+        tasks.send.delay()
         now.stage.wait(lambda: not now._left(), "not everything was sent")
 
     with listening() as log:
