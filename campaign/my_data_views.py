@@ -1,7 +1,7 @@
 """The pages on which people see what is held of them, correct it, take it along, and have it deleted."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from crispy_forms.helper import FormHelper
@@ -105,7 +105,7 @@ def _known(found: list[Held]) -> int:
 def _form(held: Held, posted: Any = None) -> Any:
     if held.correction is None:
         return None
-    form = held.correction.form(posted, initial=held.correction.initial, prefix=held.key)
+    form = held.correction.form(posted, initial=dict(held.correction.initial), prefix=held.key)
     form.helper = FormHelper()  # type: ignore[attr-defined]
     form.helper.form_tag = False  # type: ignore[attr-defined]
     form.helper.disable_csrf = True  # type: ignore[attr-defined]
@@ -130,7 +130,11 @@ def _correct(request: HttpRequest, mail: MyDataMail, token: str, key: str) -> Ht
         context = {"held": held, "form": form, "token": token}
         return render(request, "campaign/my_data_correct.html", context, status=400)
     typed = form.cleaned_data
-    return _changed(request, mail, token, key, lambda held: held.correction and (lambda: held.correction.save(typed)))
+
+    def choose(held: Held) -> Callable[[], object] | None:
+        return partial(held.correction.save, typed) if held.correction else None
+
+    return _changed(request, mail, token, key, choose)
 
 
 def _changed(

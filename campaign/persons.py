@@ -26,7 +26,7 @@ from campaign.models import (
     Subscriber,
     SubscriptionMail,
 )
-from outbox.models import OutgoingMail, State
+from outbox.models import OutgoingMailQuerySet, State
 from privacy import erasing
 from privacy.addresses import address_tag
 from privacy.holding import Act, Correction, Fact, Held, Holder, People
@@ -173,15 +173,14 @@ def erase_sent_in(model: type[Submitted], people: People) -> Counter[str]:
     return done + Counter({model._meta.label: erasing.empty(rows)})
 
 
-def quiet(found: "models.QuerySet[Any]") -> None:
+def quiet(found: OutgoingMailQuerySet) -> None:
     """
     Withdraw what has not left of these mails, and empty what tells of the person.
 
     Not of one that a worker holds: it writes to it at this moment, and what is left goes on its date.
     """
-    mine: type[OutgoingMail] = found.model
     found.cancel()
-    erasing.empty(mine._default_manager.filter(pk__in=found.values("pk")).exclude(state=State.SENDING))
+    erasing.empty(found.model._default_manager.filter(pk__in=found.values("pk")).exclude(state=State.SENDING))
 
 
 HOLDER = Holder(

@@ -131,9 +131,12 @@ def theirs(
     return [pk for pk, person, made in found.values_list("pk", tag, since) if is_theirs(people, person, made)]
 
 
-def is_theirs(people: People, person: str | None, made: datetime) -> bool:
+def is_theirs(people: People, person: str | None, made: datetime | None) -> bool:
     """Whether something that was made then belongs to one of these people, as they were before being erased."""
-    return person in people and ((until := people[person]) is None or made <= until)
+    if person is None or person not in people or made is None:
+        return False
+    until = people[person]
+    return until is None or made <= until
 
 
 def empty(rows: "models.QuerySet[Any]") -> int:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from privacy import erasing
@@ -18,4 +19,4 @@ class Command(BaseCommand):
         rows = erasing.replay()
         self.stdout.write(f"{len(people)} people were erased before; {rows} rows of theirs were erased again.")
         if bad:
-            raise CommandError(f"{bad} lines of {erasing.settings.ERASURES} could not be read: whose they are is lost.")
+            raise CommandError(f"{bad} lines of {settings.ERASURES} could not be read: whose they are is lost.")
