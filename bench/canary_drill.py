@@ -1,11 +1,16 @@
 """The drill of what is kept: a thousand people go the whole way of a letter, and then nothing may tell of them."""
 
+import time
+
 from django.db import connections
+from django.test import override_settings
 
 from bench.canaries import Live, listening, look, places, purged_after, stored_values
 from bench.drills import Play, drill
+from bench.erasures import Crowd
 from outbox import tasks
 from outbox.models import State
+from privacy import erasing
 from privacy.models import PurgeRun
 from protests.models import Delivery
 
@@ -57,3 +62,33 @@ def canaries(now: Play) -> None:
     for line in hits.lines():
         now.remark(line)
     now.must(hits.total == 0, f"{hits.total} hits")
+
+
+@drill(seconds=900)
+def erasure(now: Play) -> None:
+    """1,000 of 10,000 are erased: the counts stand. A backup brings them back: they are erased again."""
+    with override_settings(ERASURES=now.stage.folder / "erasures"):
+        _erasure(now)
+    Delivery.objects.all().delete()  # none of them was sent: the mail server's record says nothing of them
+
+
+def _erasure(now: Play) -> None:
+    count = 200 if now.stage.quick else 10_000
+    crowd = Crowd(count)
+    before = crowd.figures()
+    began = time.monotonic()
+    crowd.erase(count // 10)
+    took = time.monotonic() - began
+    now.must(crowd.figures() == before, f"{crowd.figures()} instead of {before}")
+    now.must(crowd.known() == count - count // 10, f"of {crowd.known()} something is held")
+    crowd.come_back()
+    now.must(crowd.known() == count, "the backup did not bring them back")
+    began = time.monotonic()
+    rows = erasing.replay()
+    again = time.monotonic() - began
+    now.must(rows >= count // 10, f"{rows} rows were erased again")
+    now.must(crowd.known() == count - count // 10, f"after the restore something is held of {crowd.known()}")
+    now.must(crowd.figures() == before, f"{crowd.figures()} instead of {before}")
+    now.must(erasing.replay() == 0, "a second time changed something")
+    now.remark(f"{count // 10} of {count} erased in {took:.1f} s; again after the restore in {again:.1f} s")
+    now.remark(f"{before['signed']} are counted, before and after")

@@ -25,7 +25,7 @@ from bench.stage import stage
 # Those of signing are in bench/signing_drills.py, that of the mirror in bench/mirror_reading.py, that of what is kept
 # in bench/canary_drill.py, and that of backups in bench/backup_drill.py.
 SIGNING = ("races", "greatday", "restart", "broker")
-TRUST = ("mirror", "canaries", "backup")
+TRUST = ("mirror", "canaries", "erasure", "backup")
 SENDING = ("kills", "down", "slow", "refused", "busy", "forged", "clock", "dkim", "week", "mailing")
 DRILLS = (*SENDING, *SIGNING, *TRUST)
 HEAD = ("drill", "letters", "lost", "twice", "in doubt", "by kills", "by drops", "settled", "passed")

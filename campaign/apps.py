@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from parler.signals import post_translation_save
 
 from campaign import media_files
+from privacy import holding
 
 
 class CampaignConfig(AppConfig):
@@ -12,6 +13,7 @@ class CampaignConfig(AppConfig):
     verbose_name = _("Campaign")
 
     def ready(self) -> None:
+        holding.register(self.name, import_string("campaign.persons.HOLDER"))
         post_delete.connect(media_files.remove, sender="campaign.Picture")
         # Of whatever app: also letters and funds have words in several languages.
         post_translation_save.connect(import_string("campaign.translating.note_change"))

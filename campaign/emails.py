@@ -1,5 +1,7 @@
 """The mails that campaign sends."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -8,14 +10,17 @@ from django.utils.translation import override
 from campaign import mailing
 from campaign.models import (
     CONFIRM_WITHIN,
+    OPEN_FOR,
     Campaign,
     MailingCopy,
     MailingText,
     MailingTrial,
+    MyDataMail,
     SubscriptionMail,
 )
 from campaign.subscribing import unsubscribe_token
 from outbox.messages import PlainText, Withdrawn, composes, plain_text, render_text
+from privacy import holding
 
 
 @composes(SubscriptionMail)
@@ -44,6 +49,32 @@ def subscription(mail: SubscriptionMail) -> PlainText:
             from_name=str(campaign or _("Solidarity")),
         )
     # RFC 3834: an absent subscriber's auto-responder stays silent.
+    message["Auto-Submitted"] = "auto-generated"
+    return message
+
+
+@composes(MyDataMail)
+def my_data(mail: MyDataMail) -> PlainText:
+    """Compose the mail with the link to what is held of the address; or that says that nothing is, without a link."""
+    if not mail.email:
+        raise Withdrawn("The address has been deleted.")
+    others = (one for one in holding.find(mail.email_tag or "") if one.kind != "request")
+    with override(mail.language):
+        campaign = Campaign.objects.prefetch_related("translations").first()
+        context = {
+            "campaign": campaign,
+            "is_known": next(others, None) is not None,
+            "link": settings.BASE_URL + reverse("campaign:my_data_page", args=[mail.token]),
+            "hours": OPEN_FOR // timedelta(hours=1),
+        }
+        message = plain_text(
+            to=mail.email,
+            subject=render_text("campaign/emails/my_data_subject.txt", context),
+            body=render_text("campaign/emails/my_data.txt", context),
+            message_id=mail.message_id,
+            from_name=str(campaign or _("Solidarity")),
+        )
+    # RFC 3834: an absent person's auto-responder stays silent.
     message["Auto-Submitted"] = "auto-generated"
     return message
 
@@ -77,7 +108,8 @@ def trial(mail: MailingTrial) -> PlainText:
 
 def _mailed(text: MailingText, *, to: str, message_id: str, subject: str, leave: str) -> PlainText:
     with override(text.language):
-        body = render_text("campaign/emails/mailing.txt", {"text": text, "leave": leave})
+        mine = settings.BASE_URL + reverse("campaign:my_data")
+        body = render_text("campaign/emails/mailing.txt", {"text": text, "leave": leave, "my_data": mine})
     message = plain_text(to=to, subject=subject, body=body, message_id=message_id, from_name=text.sender)
     message["List-Id"] = f"<updates.{settings.MAIL_FROM.rpartition('@')[2]}>"  # RFC 2919
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: an absent subscriber's auto-responder stays silent

@@ -144,6 +144,23 @@ class SubscribeForm(ChoicesForm):
         return clean_address(self.cleaned_data["email"])
 
 
+class MyDataForm(forms.Form):
+    """Asks for what is held of an address."""
+
+    email = AddressField(
+        label=gettext_lazy("Your e-mail address"),
+        max_length=254,
+        help_text=gettext_lazy("The one that you signed, pledged, wrote or subscribed with."),
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.helper = FormHelper()
+        self.helper.form_tag = False
+        self.helper.disable_csrf = True  # campaign.cookieless
+
+
 class SendingForm(forms.Form):
     """Sends something in, which an organiser reads before it is published. A subclass has its fields, and row()."""
 

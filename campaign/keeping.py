@@ -3,11 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import models
+from django.utils.formats import date_format
 from django.utils.text import capfirst
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from privacy.fields import EncryptedTextField
-from privacy.registry import rules
+from privacy.holding import Fact
+from privacy.registry import Rule, rules
 
 # A column whose own name would tell a reader nothing.
 COLUMNS = {
@@ -89,3 +94,35 @@ def _counted_from(path: str) -> Any:
 def _needs_confirming(model: Any) -> bool:
     """Whether rows of it are deleted that nobody confirms; others may be deleted whole for another reason."""
     return hasattr(model, "expired") and any(field.name == "confirmed_at" for field in model._meta.fields)
+
+
+# --- Of one person -------------------------------------------------------------------------------------------------
+
+
+def fact(row: models.Model, column: str, *, shown: Any = None, label: Any = "") -> Fact:
+    """Return what a column of this row holds, with its purpose and the day on which it goes."""
+    field: Any = row._meta.get_field(column)
+    value = getattr(row, column)
+    rule: Rule | None = getattr(row, "personal", {}).get(column)
+    if shown is None:
+        shown = getattr(row, f"get_{column}_display")() if field.choices else value
+    if hasattr(value, "isoformat"):
+        shown = date_format(localtime(value), "DATETIME_FORMAT") if hasattr(value, "hour") else date_format(value)
+        value = value.isoformat()
+    return Fact(
+        key=column,
+        label=label or COLUMNS.get(column, field.verbose_name),
+        value=value,
+        shown=shown,
+        purpose=rule.purpose if rule else "",
+        until=_until(rule, row) if rule else "",
+    )
+
+
+def _until(rule: Rule, row: models.Model) -> str:
+    if ends := rule.ends(row):
+        return _("on %(day)s") % {"day": date_format(localtime(ends), "DATE_FORMAT")}
+    return ngettext("%(days)d day %(counted_from)s", "%(days)d days %(counted_from)s", rule.days) % {
+        "days": rule.days,
+        "counted_from": _counted_from(rule.after),
+    }

@@ -1,7 +1,7 @@
 from django.urls import path, re_path
 from django.views.decorators.http import require_safe
 
-from campaign import feeds, views
+from campaign import feeds, my_data_views, views
 from campaign.cacheable import cacheable
 from campaign.models import Activist, Strike, Update
 
@@ -36,4 +36,8 @@ urlpatterns = [
     path("mirrors/verify_mirror.py", views.verify_mirror, name="verify_mirror"),
     path("mirrors/mirror.pub", views.mirror_key, name="mirror_key"),
     path("privacy/", views.privacy, name="privacy"),
+    path("my-data/", my_data_views.my_data, name="my_data"),
+    path("my-data/<str:token>/", my_data_views.page, name="my_data_page"),
+    path("my-data/<str:token>/my-data.json", my_data_views.download, name="my_data_download"),
+    path("my-data/<str:token>/erase/", my_data_views.erase, name="my_data_erase"),
 ]

@@ -27,7 +27,7 @@ POSTED = (
     *("campaign_mailing_add", "campaign_mailing_change"),
     *("donations_fund_add", "donations_fund_change", "donations_bankaccount_add", "donations_bankaccount_change"),
     *("donations_disbursement_bank", "donations_disbursement_cash"),
-    "protests_pause_all",
+    *("protests_pause_all", "on_request"),
     *("readiness", "trial_letter"),
 )
 # Every day's work, which can be undone or is kept in the books by itself.

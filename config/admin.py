@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 
-from campaign import translations
+from campaign import on_request, translations
 from campaign.editions import new_edition
 from config import acts
 from config.paginating import BoundedPaginator
@@ -101,6 +101,7 @@ class OrganisersAdminSite(AdminSite):
             path("readiness/", self.admin_view(views.readiness_page), name="readiness"),
             path("readiness/trial/", self.admin_view(views.send_trial_letter), name="trial_letter"),
             path("sessions/", self.admin_view(sessions_page), name="sessions"),
+            path("on-request/", self.admin_view(on_request.page), name="on_request"),
             path("translations/", self.admin_view(translations.page), name="translations"),
             *super().get_urls(),
         ]

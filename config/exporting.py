@@ -185,6 +185,7 @@ NO_CONTENT: dict[str, str] = {
     "Edition": "a counter of changes",
     "Subscriber": "people, who agreed to this instance alone",
     "SubscriptionMail": "mail on its way",
+    "MyDataMail": "mail on its way",
     "Mailing": "what was mailed from this instance",
     "MailingText": "what was mailed from this instance",
     "MailingCopy": "mail on its way",

@@ -135,6 +135,7 @@ HELP: dict[str, Help] = {
         _("Who gets the updates by mail. Search for a whole address to unsubscribe who asks you to."),
         _("To look at. To unsubscribe this person, go back to the list, select the row and choose “Unsubscribe”."),
     ),
+    "campaign.mydatamail": Help(_("Mails to people who asked what is held of them."), _MAIL_FORM),
     "campaign.subscriptionmail": Help(_("Mails that ask people to confirm that they want the updates."), _MAIL_FORM),
     "protests.letter": Help(
         _("The letters that supporters sign. One that is published and not closed can be signed at once."),

@@ -21,6 +21,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "campaign.*",
         "!campaign.*_subscriber",
         "!campaign.*_subscriptionmail",
+        "!campaign.*_mydatamail",
+        "!campaign.erase_person",
         *("protests.*_letter", "protests.*_addressee", "protests.*_target", "protests.*_targetcountry"),
         *("protests.*_picket", "protests.*_picketreport", "protests.*_maildomain"),
         *("protests.view_lettertext", "protests.view_digest", "protests.view_suspensionnotice"),
@@ -32,6 +34,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *("campaign.view_picture", "campaign.change_picture"),  # what a report from a picket came with
         *("campaign.view_subscriber", "campaign.change_subscriber"),
         *("campaign.view_subscriptionmail", "campaign.change_subscriptionmail"),
+        *("campaign.view_mydatamail", "campaign.change_mydatamail"),
         *("campaign.view_mailing", "campaign.view_mailingcopy", "campaign.change_mailingcopy"),
         *("protests.view_*", "protests.change_hold", "protests.delete_signature"),
         *("protests.change_delivery", "protests.change_confirmationmail", "protests.change_maildomain"),

@@ -15,7 +15,7 @@ from donations.models import KEPT_FOR, Fund, Pledge, iban_in, validate_iban
 from privacy.typed import clean_address, clean_name
 
 
-def _shown_name(typed: str) -> str:
+def shown_name(typed: str) -> str:
     """Return a name that may stand on the fund's page: anybody could tell donors an account there."""
     name = clean_name(typed)
     if iban_in(name):
@@ -158,10 +158,10 @@ class PledgeForm(TermsForm):
         self.fields["currency"].choices = [(code, money.currency_name(code)) for code in fund.currency_list]  # type: ignore[attr-defined]
 
     def clean_name(self) -> str:
-        return _shown_name(self.cleaned_data["name"])
+        return shown_name(self.cleaned_data["name"])
 
     def clean_organisation(self) -> str:
-        return _shown_name(self.cleaned_data["organisation"])
+        return shown_name(self.cleaned_data["organisation"])
 
     def clean_email(self) -> str:
         return clean_address(self.cleaned_data["email"])

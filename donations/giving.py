@@ -180,6 +180,15 @@ def change(
 
 
 @atomic
+def correct(made: Pledge, *, name: str, organisation: str, display: str) -> None:
+    """Change who gives and how they are shown, on the word of the giver. Raises GoneError."""
+    locked = Pledge.objects.select_for_update().filter(pk=made.pk, withdrawn_at=None).exclude(name="").first()
+    if locked is None:
+        raise GoneError
+    Pledge.objects.filter(pk=made.pk).update(name=name, organisation=organisation, display=display)
+
+
+@atomic
 def stop_reminders(made: Pledge) -> None:
     """Send no more reminders of this pledge, nor those that wait. Doing it twice does no harm."""
     Pledge.objects.filter(pk=made.pk, reminders_stopped_at=None).update(reminders_stopped_at=timezone.now())

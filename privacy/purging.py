@@ -205,10 +205,14 @@ def _in_turn(
         if not due:
             return Counter()
         done = act(rows.model._default_manager.filter(pk__in=due))
-        # The desk's history names each row by what it was called, which may be a person's name.
-        kind = ContentType.objects.get_for_model(rows.model)
-        LogEntry.objects.filter(content_type=kind, object_id__in=[str(pk) for pk in due]).update(object_repr="…")
+        unname(rows.model, due)
         return done
+
+
+def unname(model: type[models.Model], pks: list[Any]) -> None:
+    """Take the names of these rows out of the desk's history: what a row was called may be a person's name."""
+    kind = ContentType.objects.get_for_model(model)
+    LogEntry.objects.filter(content_type=kind, object_id__in=[str(pk) for pk in pks]).update(object_repr="…")
 
 
 def _delete(rows: "models.QuerySet[Any]") -> Counter[str]:

@@ -49,6 +49,21 @@ class Rule:
         """Return the condition that what the column is kept for ended before `before`."""
         return Q(**{f"{self.after}__lt": before})
 
+    def ends(self, row: models.Model) -> datetime | None:
+        """Return when the column of this row is emptied, as far as that is known today."""
+        after = self.began(row)
+        ends = [after + timedelta(days=self.days)] if after else []
+        if self.at_most:
+            days, since = self.at_most
+            ends += [at + timedelta(days=days)] if (at := getattr(row, since)) else []
+        return min(ends, default=None)
+
+    def began(self, row: Any) -> datetime | None:
+        """Return the moment after which the days count."""
+        for name in self.after.split("__"):
+            row = getattr(row, name) if row is not None else None
+        return row if isinstance(row, datetime) else None
+
 
 def our_models() -> list[type[models.Model]]:
     return [model for model in apps.get_models() if model._meta.app_label in OURS]

@@ -159,6 +159,7 @@ def confirmation(mail: ConfirmationMail) -> PlainText:
             "targets": recipients(signature.letter, signature.country),
             "link": settings.BASE_URL + reverse(page, args=[mail.token]),
             "days": CONFIRM_WITHIN.days,
+            "my_data": settings.BASE_URL + reverse("campaign:my_data"),
             "withdrawn": signature.withdrawn_at is not None,
             "unsent": unsent.select_related("target").order_by("target__name"),
         }

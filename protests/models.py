@@ -559,6 +559,10 @@ class LettersRule(Rule):
         lately = Delivery.objects.filter(signature=OuterRef("pk")).exclude(settled_at__lt=before)
         return Q(~Exists(lately), confirmed_at__lt=before)
 
+    def began(self, row: Any) -> datetime | None:
+        settled = [delivery.settled_at for delivery in row.deliveries.all()]
+        return None if None in settled else max([*settled, row.confirmed_at], default=None)
+
 
 class SignatureQuerySet(models.QuerySet["Signature"]):
     def counted(self) -> Self:

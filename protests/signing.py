@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from campaign import subscribing
 from outbox import capping
-from outbox.models import State
+from outbox.models import WAITING, State
 from outbox.tasks import send
 from privacy.addresses import address_tag, mailbox_tag
 from privacy.tags import new_token, tag
@@ -54,6 +54,10 @@ class Forgotten(CannotConfirm):
 
 class Changed(CannotConfirm):
     """The letter is not the one that the signer was shown."""
+
+
+class HasLeft(Exception):
+    """A letter with this name has left: the name stays what it was sent with."""
 
 
 @transaction.atomic(savepoint=False)
@@ -281,6 +285,28 @@ def discard(signature: Signature) -> bool:
     held.delete()
     signature.delete()
     return True
+
+
+@transaction.atomic
+def correct(signature: Signature, *, name: str, organisation: str, display: str) -> None:
+    """
+    Change how a confirmed signature is shown, and its name as long as no letter with it has left.
+
+    Raises HasLeft for another name then, and Signature.DoesNotExist where it was deleted meanwhile.
+    """
+    signature = _locked(signature)
+    if (name, organisation) != (signature.name, signature.organisation):
+        # Locked, so that no worker claims one of them meanwhile and sends it under the old name.
+        list(signature.deliveries.select_for_update().order_by("pk").values_list("pk", flat=True))
+        if has_left(signature) or not signature.name:
+            raise HasLeft
+    signature.name, signature.organisation, signature.display = name, organisation, display
+    signature.save(update_fields=["name", "organisation", "display"])
+
+
+def has_left(signature: Signature) -> bool:
+    """Whether a letter of this signer has left, or may have, or is leaving."""
+    return signature.deliveries.exclude(state__in=[*WAITING, State.CANCELLED]).exists()
 
 
 def _held(signature: Signature) -> HoldQuerySet:

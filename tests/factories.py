@@ -11,7 +11,7 @@ from factory.django import DjangoModelFactory
 from campaign import models as campaign
 from donations import accounts, ledger, posting
 from donations import models as donations
-from privacy.addresses import address_tag
+from privacy.addresses import address_tag, mailbox_tag
 from privacy.tags import new_token, tag
 from protests import models as protests
 
@@ -197,6 +197,19 @@ class SubscriptionMailFactory(DjangoModelFactory):
     token = LazyFunction(new_token)
     token_hash = LazyAttribute(lambda mail: tag("token", mail.token))
     expires_at = LazyFunction(lambda: timezone.now() + campaign.LINK_FOR)
+
+
+class MyDataMailFactory(DjangoModelFactory):
+    class Meta:
+        model = campaign.MyDataMail
+
+    email = Sequence("person-{}@example.org".format)
+    email_tag = LazyAttribute(lambda mail: address_tag(mail.email))
+    recipient_tag = LazyAttribute(lambda mail: mailbox_tag(mail.email))
+    language = "en"
+    token = LazyFunction(new_token)
+    token_hash = LazyAttribute(lambda mail: tag("token", mail.token))
+    expires_at = LazyFunction(lambda: timezone.now() + campaign.OPEN_FOR)
 
 
 class LetterFactory(DjangoModelFactory):

@@ -82,6 +82,7 @@ def one_of_each():
         campaign.MailingCopy.objects.create(mailing=mailing, subscriber=subscriber),
         campaign.MailingTrial.objects.create(mailing=mailing, organiser=organiser, language="en"),
         make.SubscriptionMailFactory(subscriber=subscriber),
+        make.MyDataMailFactory(),
         *(letter, signature, signature.text, target, delivery),
         make.ConfirmationMailFactory(signature=signature),
         make.HoldFactory(text=signature.text),

@@ -11,6 +11,7 @@ from campaign import subscribing
 from campaign.admin.exporting import Exporting
 from campaign.exporting import SUBSCRIBERS
 from campaign.models import (
+    MyDataMail,
     Subscriber,
     SubscriberQuerySet,
     SubscriptionMail,
@@ -124,3 +125,14 @@ class SubscriptionMailAdmin(OutgoingMailAdmin):
 
     list_display = ("subscriber", *OutgoingMailAdmin.list_display)
     list_select_related = ("subscriber",)
+
+
+@admin.register(MyDataMail)
+class MyDataMailAdmin(OutgoingMailAdmin):
+    """Mails that open to people what is held of them. Whose they are is not shown."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [name for name in super().get_readonly_fields(request, obj) if name not in {"email", "email_tag"}]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return self.get_readonly_fields(request, obj)

@@ -2,6 +2,7 @@
 
 from campaign.models.campaign import Campaign, Edition
 from campaign.models.documents import Document
+from campaign.models.my_data import OPEN_AFTER_USE, OPEN_FOR, MyDataMail
 from campaign.models.news import Comment, Update, slug_is_free
 from campaign.models.people import Activist, ActivistQuerySet, Alias, Charge, ChargeUpdate, Custody, Status
 from campaign.models.pictures import Picture
@@ -38,6 +39,8 @@ __all__ = [
     "KEEP_REFUSED",
     "LINK_FOR",
     "NAMED_FOR_DAYS",
+    "OPEN_AFTER_USE",
+    "OPEN_FOR",
     "REFUSALS",
     "Activist",
     "ActivistQuerySet",
@@ -59,6 +62,7 @@ __all__ = [
     "MailingText",
     "MailingTrial",
     "MessageOfSupport",
+    "MyDataMail",
     "OfStrikeQuerySet",
     "Picture",
     "PublishedQuerySet",

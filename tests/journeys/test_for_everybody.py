@@ -118,6 +118,7 @@ def test_axe_finds_nothing_on_the_organisers_desk(visitor, organiser):
         reverse("admin:protests_target_export"),
         reverse("admin:protests_letter_preview", args=[Letter.objects.first().pk]),
         reverse("admin:translations"),
+        reverse("admin:on_request"),
         reverse("admin:donations_desk"),
         reverse("admin:donations_statement_upload"),
     ):
