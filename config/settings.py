@@ -112,8 +112,8 @@ try:
 except verify_mirror.Refused as _error:
     raise ImproperlyConfigured(f"MIRROR_PUBLIC_KEY: {_error}") from _error
 MIRRORS = [url.strip() for url in env.list("MIRRORS", default=[]) if url.strip()]
-if _wrong := [url for url in MIRRORS if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url)]:
-    raise ImproperlyConfigured(f"MIRRORS must be addresses with https:// or http://, and {_wrong[0]!r} is none.")
+if _no_addresses := [url for url in MIRRORS if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url)]:
+    raise ImproperlyConfigured(f"MIRRORS must be addresses with https:// or http://, and {_no_addresses[0]!r} is none.")
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
