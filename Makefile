@@ -34,7 +34,7 @@ run: .venv/base $(CATALOGUES) ## Run the whole program; on the first start it se
 	$(BIN)/python manage.py up --with-parent
 
 test: .venv/dev $(CATALOGUES) ## Run every test, on PostgreSQL with Redis's protocol and on SQLite
-	status=0; for on in postgres sqlite; do $(BIN)/pytest --on=$$on -n $(JOBS) --dist worksteal $(TESTS) || status=1; done; exit $$status
+	status=0; for on in postgres sqlite; do env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest --on=$$on -n $(JOBS) --dist worksteal $(TESTS) || status=1; done; exit $$status
 
 bench: .venv/bench ## Measure pages, letters and the import of statements, beside other ways (some 15 minutes)
 	$(BIN)/python -m bench

@@ -37,7 +37,7 @@ FREE = (
     *("campaign_campaign_*", "campaign_strike_*", "campaign_activist_*", "campaign_charge_*", "campaign_labour_*"),
     *("campaign_update_*", "campaign_document_*", "campaign_picture_*", "campaign_comment_*"),
     *("campaign_messageofsupport_*", "campaign_endorsement_*", "campaign_subscriber_*", "campaign_subscriptionmail_*"),
-    "organisers_auditentry_*",
+    *("campaign_mydatamail_*", "organisers_auditentry_*"),
     *("campaign_mailingcopy_*", "campaign_mailingtrial_*", "limits_block_*", "outbox_trialletter_*"),
     *("protests_letter_*", "protests_lettertext_*", "protests_target_*", "protests_maildomain_*", "protests_hold_*"),
     *("protests_signature_*", "protests_delivery_*", "protests_confirmationmail_*", "protests_suspensionnotice_*"),

@@ -90,6 +90,8 @@ _HOLDERS: dict[str, Holder] = {}
 
 # Personal columns that belong to no person with an address, or that outlast an erasure, and why.
 NOT_A_PERSONS = {
+    **dict.fromkeys(("organisers.Invitation", "organisers.Session"), "is an organiser's, whom owners let go"),
+    "organisers.Attempt": "counts failures to log in; in two days it is gone",
     "limits.Post": "counts what came from a network or a mail domain; in a day it is gone",
     "limits.Block": "is about a network",
     "donations.StoredFile": "is a receipt of the books, known by no address",

@@ -21,6 +21,7 @@ from config.mirroring import MirrorError, export, internal
 from protests import tallying
 from tests import factories as make
 from tests.journeys.conftest import find_chromium
+from tests.sizes import on_one_database
 from tools import sign_mirror, verify_mirror
 
 ONION = f"http://{'a2' * 28}.onion"
@@ -78,6 +79,7 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@on_one_database
 def test_the_mirror_is_whole_signed_and_the_same_at_another_hour(campaign, settings, tmp_path):
     settings.ONION_URL = ONION
     day = date(2031, 5, 1)

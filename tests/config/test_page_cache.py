@@ -32,6 +32,7 @@ from tests.factories import (
 )
 from tests.processes import ROOT, database_url, environment, started, wait_for_port, wait_until
 from tests.sinks import free_port
+from tests.sizes import on_one_database
 
 pytestmark = pytest.mark.django_db
 
@@ -595,6 +596,7 @@ def test_each_of_two_processes_shows_a_change_within_seconds(served):
     assert len(etags) == 1  # both make the same page
 
 
+@on_one_database
 @pytest.mark.django_db(transaction=True)
 def test_static_files_are_hashed_precompressed_and_kept_for_ever(served):
     page = served("/")[1].decode()

@@ -9,7 +9,7 @@ from protests import models as protests
 from protests import tallying
 from tests import factories as make
 from tests.rows import more
-from tests.sizes import on_one_database
+from tests.sizes import TIMES, on_one_database
 
 pytestmark = [pytest.mark.django_db, on_one_database]
 LISTS = {
@@ -68,21 +68,22 @@ def growing(shown):
     )
 
 
-def test_every_public_page_asks_as_much_of_the_database_at_10_000_rows_as_at_10(client, shown, growing):
+def test_every_public_page_asks_as_much_of_the_database_at_thousands_of_rows_as_at_10(client, shown, growing):
     paths = [reverse(f"{app}:{name}") for app, names in LISTS.items() for name in names]
     paths += [row.get_absolute_url() for row in shown.values()]
     paths += ["/updates/2011/09/", "/updates/?q=square", "/messages/?country=GB", "/pickets/?country=GB"]
     for path in paths:
         asked(client, path)  # what is read once for the whole process
 
+    total = 10_000 if TIMES > 1 else 2_000
     for row in growing:
         more(row, 9)
     tallying.tally()
     few = {path: asked(client, path) for path in paths}
     for row in growing:
-        more(row, 9_990)
+        more(row, total - 10)
     tallying.tally()
     many = {path: asked(client, path) for path in paths}
 
     assert many == few
-    assert "10,000 signatures" in client.get(shown[protests.Letter].get_absolute_url()).text
+    assert f"{total:,} signatures" in client.get(shown[protests.Letter].get_absolute_url()).text

@@ -23,6 +23,7 @@ from tests.factories import (
     SubmittedReportFactory,
 )
 from tests.rows import one_of_each
+from tests.sizes import on_one_database
 
 pytestmark = pytest.mark.django_db
 ROLES = {"E": "Editor", "M": "Moderator", "R": "Treasurer", "T": "Translator", "O": "Owner", "-": ""}
@@ -217,6 +218,7 @@ def addresses(rows):
         )
 
 
+@on_one_database
 @pytest.mark.parametrize("letter", ROLES)
 def test_each_role_opens_its_pages_and_no_others(client, letter):
     rows = one_of_each()

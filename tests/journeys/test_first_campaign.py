@@ -12,7 +12,7 @@ from donations.models import BankAccount, Fund
 from protests.models import Letter, Target
 from tests.factories import OrganiserFactory
 from tests.organisers.coming_in import code_of, come_in_by_browser
-from tests.sizes import on_one_database
+from tests.sizes import on_one_database, thorough
 
 ORGANISERS_GUIDE = Path(__file__).resolve().parents[2] / "docs" / "organisers.md"
 DESKTOP = {"width": 1280, "height": 800}
@@ -97,7 +97,7 @@ def import_targets(hands):
 
 
 @on_one_database
-@pytest.mark.parametrize("enter_targets", [type_targets, import_targets])
+@pytest.mark.parametrize("enter_targets", [type_targets, pytest.param(import_targets, marks=thorough)])
 def test_two_organisers_make_a_first_campaign_by_following_the_steps(visitor, enter_targets):
     hands = Hands(visitor(viewport=DESKTOP).page)
     hands.log_in("ayse")

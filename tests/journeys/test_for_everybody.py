@@ -12,7 +12,7 @@ from campaign.models import Update
 from protests.models import ConfirmationMail, Delivery, Letter
 from tests.factories import HoldFactory, OrganiserFactory
 from tests.organisers.coming_in import app_of, code_of, come_in_by_browser
-from tests.sizes import on_one_database
+from tests.sizes import on_one_database, thorough
 
 pytestmark = on_one_database
 PHONE = {"width": 360, "height": 740}
@@ -76,7 +76,7 @@ def public_pages(page, prefix):
         ("", "light", ()),
         ("/de", "dark", ()),
         # Colours are the same in each language, and by far the slowest to look at.
-        ("/ru", "light", ["color-contrast"]),
+        pytest.param("/ru", "light", ["color-contrast"], marks=thorough),
         ("/ar", "light", ["color-contrast"]),
     ],
     ids=["English", "German, dark", "Russian", "from right to left"],

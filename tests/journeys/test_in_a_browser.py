@@ -13,7 +13,7 @@ from donations.models import PledgeMail
 from protests.models import ConfirmationMail, Delivery, Hold, Letter, Signature
 from tests.factories import OrganiserFactory
 from tests.organisers.coming_in import come_in_by_browser
-from tests.sizes import on_one_database
+from tests.sizes import on_one_database, thorough
 
 PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 800}
@@ -223,7 +223,7 @@ def without_the_browsers_own_checks(page):
 
 
 @on_one_database
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=thorough), "dark"])
 def test_axe_finds_nothing_on_the_supporters_way(visitor, scheme):
     page = visitor(viewport=PHONE, color_scheme=scheme).page
 

@@ -10,8 +10,10 @@ import pytest
 from tests.journeys.program import own_servers
 from tests.processes import ROOT, environment, running_with, started
 from tests.sinks import free_port
+from tests.sizes import on_one_database
 
 
+@on_one_database  # test_grown.py has the other
 def test_everybody_finds_their_way_through_the_program(tmp_path, worker_id):
     port = free_port()
     with own_servers(worker_id) as servers:

@@ -39,7 +39,13 @@ NOT_TYPED = {
     *("from_currency", "to_currency", "currencies", "counterparty_iban", "fingerprint", "seal"),
 }
 # What is posted cannot be changed any more: these rows are born with it.
-BORN = ("transaction", "bankstatement", "disbursement", "rate", "storedfile", "bankaccount")
+BORN = (
+    *(
+        f"donations.{name}"
+        for name in ("transaction", "bankstatement", "disbursement", "rate", "storedfile", "bankaccount")
+    ),
+    "organisers.auditentry",
+)
 # Names that log in hold no such signs, and references, says the database, nothing but digits.
 REFUSING = {"auth.User.username", "donations.Transaction.reference"}
 # One of each of what Django's admin and our own desk show a row in.
@@ -97,7 +103,7 @@ def poison(rows, start):
     """Write the corpus into every row that can be written to; return into which fields, and those that took none."""
     taken, refused = set(), {}
     for name in BORN:
-        row = rows[f"donations.{name}"]
+        row = rows[name]
         texts = {field: fitting(field, row, (start + len(taken)) % len(xss.ALL)) for field in typed_fields(type(row))}
         for field, text in texts.items():
             before = getattr(row, field.attname)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 def stored(column):
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {column} FROM protests_signature")  # noqa: S608 - a column's name, from this file
+        cursor.execute(f"SELECT {column} FROM protests_signature")
         return cursor.fetchone()[0]
 
 

@@ -86,7 +86,7 @@ def test_what_the_program_writes_is_not_written_by_hand(desk, one_of_each, model
 def test_a_longer_list_asks_no_more_of_the_database(
     desk, one_of_each, model, django_assert_num_queries, django_assert_max_num_queries
 ):
-    with django_assert_max_num_queries(26) as few:
+    with django_assert_max_num_queries(28) as few:
         desk.get(url(model))
     text = one_of_each["lettertext"]
     strike = text.letter.strike
