@@ -14,8 +14,10 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
+from django.core.management.sql import emit_post_migrate_signal
 from django.db import DatabaseError, connection, models, transaction
 from django.test import Client
 from django.urls import NoReverseMatch, resolve, reverse
@@ -54,6 +56,17 @@ DESK = (
     *("campaign_comment_changelist", "protests_hold_change", "protests_letter_preview", "protests_target_changelist"),
     *("donations_pledge_change", "campaign_activist_delete"),
 )
+
+
+@pytest.fixture(autouse=True)
+def roles(transactional_db):
+    """Afterwards roles and permissions, which stay after other tests, are as they were."""
+    yield
+    Group.objects.all().delete()
+    Permission.objects.all().delete()
+    emit_post_migrate_signal(0, False, "default")
+
+
 WATCH = """
     window.xss = () => report(location.href + ": xss() was called");
     for (const name of ["alert", "confirm", "prompt"]) window[name] = () => report(location.href + ": " + name);
