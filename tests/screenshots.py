@@ -69,6 +69,7 @@ GALLERY = {
 GALLERY_HEIGHT, GAP = 820, 12
 # Less than that, of 255, is a date or a count that has moved on: the picture stays as it is.
 SAME = 0.4
+MOST_BYTES = 150_000
 WAIT_SECONDS = 60
 IMPORTED = """name,salutation,email,seat
 Embassy of Kazakhstan in Lilliput,Dear Ambassador,lilliput@example.org,DE
@@ -161,7 +162,8 @@ def public_pages(page: Page, site: str) -> Iterator[str]:
     ):
         if listed:
             page.goto(listed)
-        page.locator(f"main :is(h1, h2, h3, li) a[href*='{link}']").first.click()
+        where = ":is(h2, h3)" if name == "update" else ":is(h1, h2, h3, li)"  # a list there leads to feed and months
+        page.locator(f"main {where} a[href*='{link}']").first.click()
         yield name
         if name == "document":
             page.emulate_media(media="print")
@@ -360,13 +362,18 @@ def sheet(page: Page) -> Image.Image:
 
 def write(drawn: Image.Image, path: Path) -> None:
     """Write a small PNG, unless there is one that looks the same."""
-    small = drawn.quantize(48, dither=Image.Dither.NONE)
+    for colours in (48, 24, 12):  # a photograph takes more room than a page of text
+        small = drawn.quantize(colours, dither=Image.Dither.NONE)
+        file = BytesIO()
+        small.save(file, "png", optimize=True)
+        if file.tell() < MOST_BYTES:
+            break
     if path.exists():
         before = Image.open(path).convert("RGB")
         seen = small.convert("RGB")
         if before.size == seen.size and max(ImageStat.Stat(ImageChops.difference(before, seen)).mean) < SAME:
             return
-    small.save(path, optimize=True)
+    path.write_bytes(file.getvalue())
     print(path)
 
 
