@@ -3,10 +3,11 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.contrib.admin import apps as admin_apps
 from django.core import checks
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 from django.utils.module_loading import import_string
 
 from config.checks import live_mail_reaches_somebody
+from config.upgrading import refuse_half_way
 
 
 class ConfigConfig(AppConfig):
@@ -16,6 +17,7 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(live_mail_reaches_somebody)
+        pre_migrate.connect(refuse_half_way, sender=apps.get_app_config("contenttypes"))  # one of those with models
         *_others, last = apps.get_app_configs()
         post_migrate.connect(_make_groups, sender=last)
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('protests', '0001_initial'),
+        ('protests', '0001_squashed'),
     ]
 
     operations = [

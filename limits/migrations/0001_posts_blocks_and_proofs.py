@@ -6,8 +6,6 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    replaces = [('limits', '0001_posts_blocks_and_proofs')]
-
     initial = True
 
     dependencies = [

@@ -15,13 +15,13 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    replaces = [('protests', '0002_may_have_left_before'), ('protests', '0003_mails_are_capped_by_mailbox'), ('protests', '0004_hand_over'), ('protests', '0005_variants'), ('protests', '0006_suspended_targets'), ('protests', '0007_deferred_since_and_held'), ('protests', '0008_digest_and_bad_news'), ('protests', '0009_pace'), ('protests', '0010_message_id_once'), ('protests', '0011_held_signatures'), ('protests', '0012_tally'), ('protests', '0013_signers_are_subscribers'), ('protests', '0014_site'), ('protests', '0015_doubtful_apart')]
+    replaces = [('protests', '0001_initial'), ('protests', '0002_may_have_left_before'), ('protests', '0003_mails_are_capped_by_mailbox'), ('protests', '0004_hand_over'), ('protests', '0005_variants'), ('protests', '0006_suspended_targets'), ('protests', '0007_deferred_since_and_held'), ('protests', '0008_digest_and_bad_news'), ('protests', '0009_pace'), ('protests', '0010_message_id_once'), ('protests', '0011_held_signatures'), ('protests', '0012_tally'), ('protests', '0013_signers_are_subscribers'), ('protests', '0014_site'), ('protests', '0015_doubtful_apart')]
 
     initial = True
 
     dependencies = [
         ('auth', '__first__'),
-        ('campaign', '0001_initial'),
+        ('campaign', '0001_squashed'),
     ]
 
     operations = [

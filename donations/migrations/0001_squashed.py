@@ -14,13 +14,13 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    replaces = [('donations', '0002_may_have_left_before'), ('donations', '0003_mails_are_capped_by_mailbox'), ('donations', '0004_deferred_since_and_held'), ('donations', '0005_message_id_once'), ('donations', '0006_ledger'), ('donations', '0007_pledges_run_and_are_held'), ('donations', '0008_statement_uploads'), ('donations', '0009_say_passed_through'), ('donations', '0010_cancellations'), ('donations', '0011_public_books'), ('donations', '0012_pledges_in_the_ledger'), ('donations', '0013_exports_and_fast_lists'), ('donations', '0014_held_pledges_wait')]
+    replaces = [('donations', '0001_initial'), ('donations', '0002_may_have_left_before'), ('donations', '0003_mails_are_capped_by_mailbox'), ('donations', '0004_deferred_since_and_held'), ('donations', '0005_message_id_once'), ('donations', '0006_ledger'), ('donations', '0007_pledges_run_and_are_held'), ('donations', '0008_statement_uploads'), ('donations', '0009_say_passed_through'), ('donations', '0010_cancellations'), ('donations', '0011_public_books'), ('donations', '0012_pledges_in_the_ledger'), ('donations', '0013_exports_and_fast_lists'), ('donations', '0014_held_pledges_wait')]
 
     initial = True
 
     dependencies = [
         ('auth', '__first__'),
-        ('campaign', '0001_initial'),
+        ('campaign', '0001_squashed'),
     ]
 
     operations = [

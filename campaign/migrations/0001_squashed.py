@@ -12,7 +12,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    replaces = [('campaign', '0002_edition'), ('campaign', '0003_subscribers'), ('campaign', '0004_mailings'), ('campaign', '0005_site'), ('campaign', '0006_doubtful_apart')]
+    replaces = [('campaign', '0001_initial'), ('campaign', '0002_edition'), ('campaign', '0003_subscribers'), ('campaign', '0004_mailings'), ('campaign', '0005_site'), ('campaign', '0006_doubtful_apart')]
 
     initial = True
 
