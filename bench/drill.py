@@ -22,7 +22,7 @@ from django.utils.module_loading import import_string
 from bench.stage import stage
 
 # What each one does is in bench/drills.py. To add one: write it there under its name, and name it here.
-# Those of signing are in bench/signing_drills.py, that of the mirror in bench/mirror_reading.py, that of what is kept
+# Those of signing are in bench/signing_drills.py, that of the mirror in bench/mirror_drill.py, that of what is kept
 # in bench/canary_drill.py, and that of backups in bench/backup_drill.py.
 SIGNING = ("races", "greatday", "restart", "broker")
 TRUST = ("mirror", "canaries", "erasure", "backup")
@@ -94,7 +94,7 @@ def main() -> int:
             # The models can be imported only now that the settings know of the servers.
             play: Callable[..., Outcome] = import_string("bench.drills.play")
             import_module("bench.signing_drills")
-            import_module("bench.mirror_reading")
+            import_module("bench.mirror_drill")
             import_module("bench.canary_drill")
             import_module("bench.backup_drill")
             machine = set_up.facts()

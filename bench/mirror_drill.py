@@ -1,95 +1,54 @@
-"""The mirror's drill: bits are flipped, files swapped, old copies shown; and people read it with the origin away."""
+"""The drill `mirror`: the demo's mirror, lied about in every way, and read with the origin away."""
 
 import random
-import re
-from datetime import UTC, date, datetime, timedelta
+import shutil
+import subprocess
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from django.conf import settings
+from django.core.management import call_command
 
-from tests.journeys.conftest import FLAGS
+from bench.drills import Play, drill
+from bench.mirrors import difference, flipped_unseen, today, unreadable, wrongs_unseen
+from tests.journeys.conftest import find_chromium
 from tools import sign_mirror
-from tools import verify_mirror as verify
+
+FLIPS = 1000
+ANOTHER_IBAN = "DE89370400440532013000"
 
 
-def flipped_unseen(folder: Path, key: verify.Key, today: date, count: int, chance: random.Random) -> list[str]:
-    """Flip one bit somewhere in the mirror, `count` times, and return where that was not found. All is put right."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size)
-    special = [folder / verify.MANIFEST, folder / verify.SIGNATURE]
-    unseen = []
-    for _ in range(count):
-        file = chance.choice(special) if chance.random() < 0.4 else chance.choice(files)
-        content = file.read_bytes()
-        bit = chance.randrange(len(content) * 8)
-        spoilt = bytearray(content)
-        spoilt[bit // 8] ^= 1 << bit % 8
-        file.write_bytes(spoilt)
-        try:
-            if not verify.check(str(folder), key, today)[1]:
-                unseen.append(f"{file.relative_to(folder)}, bit {bit}")
-        except verify.Refused:
-            pass
-        finally:
-            file.write_bytes(content)
-    return unseen
+@drill(seconds=1800)
+def mirror(now: Play) -> None:
+    """Export the demo twice, flip 1,000 bits in it, lie in other ways, and read all of it without the origin."""
+    call_command("load_campaign", settings.BASE_DIR / "demo", verbosity=0)
+    one, two, key_file = (now.stage.folder / name for name in ("mirror", "mirror-again", "mirror-key"))
+    for folder in (one, two):
+        now.say(f"exporting {folder.name}")
+        call_command("export_mirror", folder, "--version", "1", verbosity=0)
+    now.must(not (differing := difference(one, two)), f"two exports differ in {differing[:5]}")
+    key = sign_mirror.make_key(key_file)
+    sign_mirror.sign(one, key_file)
+    files = sum(path.is_file() for path in one.rglob("*"))
+    now.remark(f"two exports of {files} files: {len(differing)} differ")
+    flips = 50 if now.stage.quick else FLIPS
+    now.say(f"flipping {flips} bits")
+    unseen = flipped_unseen(one, key, today(), flips, random.Random(settings.SECRET_KEY))  # noqa: S311
+    now.must(not unseen, f"flipped and not found: {unseen[:5]}")
+    now.remark(f"{flips:,} bits flipped: {flips - len(unseen):,} found")
+    unseen = wrongs_unseen(one, key_file, today(), ANOTHER_IBAN)
+    now.must(not unseen, f"not found: {unseen}")
+    now.remark("old, expired, extra, missing, swapped account: " + ("all found" if not unseen else "NOT all found"))
+    _read(now, one)
 
 
-def wrongs_unseen(folder: Path, key_file: Path, today: date, another_iban: str) -> list[str]:
-    """Do to copies of a signed mirror what liars do, and return what was not found."""
-    key = sign_mirror.read_secret_key(key_file)[0]
-    manifest = verify.read_manifest((folder / verify.MANIFEST).read_bytes())
-    page = next(name for name in manifest["files"] if name.endswith("fund/index.html"))
-    unseen = []
-
-    def kinds(day: date = today, **more: object) -> set[str]:
-        return {finding.kind for finding in verify.check(str(folder), key, day, **more)[1]}  # type: ignore[arg-type]
-
-    def must(kind: str, found: set[str]) -> None:
-        if kind not in found:
-            unseen.append(f"{kind}: found was {sorted(found)}")
-
-    must("expired", kinds(today + timedelta(days=8)))
-    must("old", kinds(memory={key.text: {"version": manifest["version"] + 1, "manifest": "0" * 64}}))
-    must("old", kinds(memory={key.text: {"version": manifest["version"], "manifest": "0" * 64}}))
-    must("account", kinds(numbers=[another_iban]))
-    content = (folder / page).read_text()
-    (folder / page).unlink()
-    must("missing", kinds())
-    (folder / page).write_text(re.sub(r"(?i)<main[^>]*>", rf"\g<0><p>{another_iban}</p>", content))
-    must("account", kinds())
-    (folder / page).write_text(content)
-    (folder / "more.html").write_text("")
-    must("added", kinds())
-    (folder / "more.html").unlink()
-    if left := kinds():
-        unseen.append(f"all was put right, and found was {sorted(left)}")
-    return unseen
-
-
-def difference(one: Path, other: Path) -> list[str]:
-    """Return the names of the files in which two folders differ."""
-    names = {str(path.relative_to(folder)) for folder in (one, other) for path in folder.rglob("*") if path.is_file()}
-    files = ((name, one / name, other / name) for name in sorted(names))
-    return [name for name, a, b in files if not (a.exists() and b.exists() and a.read_bytes() == b.read_bytes())]
-
-
-def today() -> date:
-    return datetime.now(UTC).date()
-
-
-def unreadable(program: str, pages: list[Path]) -> list[str]:
-    """Return the requests of the pages that failed, or that left the disk."""
-    wrongs: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        page = browser.new_context(java_script_enabled=False).new_page()
-        # An icon is still being fetched when the next page is asked for: that is broken off, and has not failed.
-        page.on(
-            "requestfailed",
-            lambda request: None if request.failure == "net::ERR_ABORTED" else wrongs.append(request.url),
-        )
-        page.on("request", lambda request: None if request.url.startswith("file:") else wrongs.append(request.url))
-        for path in pages:
-            page.goto(path.as_uri())
-        browser.close()
-    return wrongs
+def _read(now: Play, folder: Path) -> None:
+    """Read every page from the disk, in Chromium without JavaScript and in lynx."""
+    pages = sorted(folder.rglob("*.html"))
+    if program := find_chromium():
+        wrongs = unreadable(program, pages)
+        now.must(not wrongs, f"in Chromium: {wrongs[:5]}")
+        now.remark(f"Chromium without JavaScript, from the disk: {len(pages):,} pages, {len(wrongs)} requests failed")
+    if lynx := shutil.which("lynx"):
+        dumped = subprocess.run([lynx, "-dump", "-nolist", folder / "index.html"], capture_output=True, check=False)
+        now.must(b"A copy of" in dumped.stdout, "lynx does not show the first page")
+        now.remark(f"lynx shows {len(dumped.stdout.splitlines())} lines of the first page")

@@ -15,7 +15,7 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 
-from bench.mirror_drill import unreadable, wrongs_unseen
+from bench.mirrors import unreadable, wrongs_unseen
 from config import mirroring
 from config.mirroring import MirrorError, export, internal
 from protests import tallying

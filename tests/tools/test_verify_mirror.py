@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bench.mirror_drill import flipped_unseen
+from bench.mirrors import flipped_unseen
 from tests.sizes import on_one_database
 from tests.tools.mirrors import IBAN, OTHER_IBAN, PAGES, sign_bytes, write
 from tools import sign_mirror
