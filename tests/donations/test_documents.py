@@ -68,8 +68,9 @@ def test_a_branch_has_its_resolution_and_its_standing_order_filled_in(branch):
     assert "until we end it" in text_of(sheets["standing-order"])
 
 
-def test_the_standing_order_names_the_first_and_the_last_payment(branch, time_machine):
+def test_the_standing_order_names_the_first_and_the_last_payment(time_machine, request):
     time_machine.move_to("2026-11-22 12:00+00:00")
+    branch = request.getfixturevalue("branch")  # the account has to be in force by then
     branch.made_on, branch.until = date(2026, 10, 22), date(2027, 3, 2)
     text = text_of(papers(branch)["standing-order"])
     assert "22 November 2026" in text
