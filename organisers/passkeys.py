@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, JsonResponse
+from django.utils.translation import gettext_lazy
 from django_otp_webauthn import exceptions, views
 from django_otp_webauthn.helpers import WebAuthnHelper
 from django_otp_webauthn.models import WebAuthnCredential
@@ -19,6 +20,14 @@ from organisers import auditing, lockout, reauthenticating, verifying
 from organisers.going import next_page
 from organisers.models import Factor
 from organisers.sessions import coarse
+
+_TOO_LATE = gettext_lazy("Too much time has passed. Load this page again.")
+# The libraries' own words are for programmers. For what does not stand here the page has words of its own.
+_WORDS = {
+    "credential_not_found": gettext_lazy("This passkey is not known here. Was it removed? Use another one, or a code."),
+    "credential_user_mismatch": gettext_lazy("This passkey is another account's. Use another one, or a code."),
+    **dict.fromkeys(("invalid_state", "not_authenticated", "user_not_verified"), _TOO_LATE),
+}
 
 
 def rp_id(request: HttpRequest) -> str:
@@ -65,7 +74,9 @@ class Door:
             return JsonResponse({"detail": str(error.message), "code": "locked"}, status=429)
         # What no browser sends: lists for texts and the like, which the libraries do not expect.
         if isinstance(error, (TypeError, ValueError, KeyError, AttributeError)):
-            return super().handle_exception(exceptions.MalformedRequest())  # type: ignore[misc]
+            error = exceptions.MalformedRequest()
+        if isinstance(error, exceptions.OTPWebAuthnApiError):
+            error.detail = str(_WORDS.get(error.code, ""))
         return super().handle_exception(error)  # type: ignore[misc]
 
     def let_in(self, device: Any, **more: Any) -> JsonResponse:

@@ -38,8 +38,10 @@ def carried(request: HttpRequest) -> tuple[list[tuple[str, str]], bool]:
         for value in values
         if name != _TOKEN and not name.startswith(f"{PREFIX}-")
     ]
+    # After a wrong code: what the page that asks said of it.
+    is_post = f"{PREFIX}-post" in request.POST if NEXT in request.POST else request.method == "POST"
     lost = bool(request.FILES) or any("password" in name for name, _value in fields)
-    if not lost and request.method == "POST":
+    if is_post and not lost:
         return [*fields, (f"{PREFIX}-post", "1")], False
     return [], lost
 

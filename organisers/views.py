@@ -179,7 +179,9 @@ def ask_again(request: HttpRequest, form: CodeForm | None = None, there: str = "
         "passkeys": verifying.passkeys(request.user),
         "carried": carried,
         "lost": lost,
-        "is_act": request.method == "POST",
+        "is_act": bool(carried),
+        # No page comes after it.
+        "is_download": bool(carried) and there.partition("?")[0].endswith("/export/"),
         "next": there,
         "minutes": settings.REAUTHENTICATION_MINUTES,
     }

@@ -5,6 +5,9 @@ const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/
 const text = (buffer) =>
   btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 
+// Told by the server, in words for people.
+class Refused extends Error {}
+
 const post = async (box, url, data) => {
   const response = await fetch(url, {
     method: "POST",
@@ -15,7 +18,7 @@ const post = async (box, url, data) => {
     body: JSON.stringify(data),
   });
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.detail || box.dataset.failed);
+  if (!response.ok) throw new Refused(answer.detail || box.dataset.failed);
   return answer;
 };
 
@@ -72,11 +75,10 @@ const run = async (box) => {
     clientExtensionResults: made.getClientExtensionResults(),
     response,
   });
-  if (answer.first) {
-    document.getElementById("codes-form").submit();
-  } else if (document.getElementById("again-form")) {
-    // It holds what was being done.
-    document.getElementById("again-form").submit();
+  // The second form holds what was being done, perhaps with a field that is called "submit".
+  const form = document.getElementById(answer.first ? "codes-form" : "again-form");
+  if (form) {
+    HTMLFormElement.prototype.submit.call(form);
   } else {
     window.location.assign(answer.redirect_url || window.location.href);
   }
@@ -93,8 +95,9 @@ if (box && window.PublicKeyCredential) {
     try {
       await run(box);
     } catch (error) {
-      // The browser's own words for "cancelled" are long and of no help.
-      says.textContent = error instanceof DOMException ? box.dataset.cancelled : error.message;
+      // The browser's own words, for "cancelled" or for no connection, are of no help.
+      if (error instanceof Refused) says.textContent = error.message;
+      else says.textContent = error instanceof DOMException ? box.dataset.cancelled : box.dataset.failed;
       says.hidden = false;
       button.disabled = false;
     }
