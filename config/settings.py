@@ -132,7 +132,6 @@ INSTALLED_APPS = [
     "parler",
     "django_otp",
     "django_otp.plugins.otp_static",
-    "django_otp.plugins.otp_totp",
     "django_otp_webauthn",
     "privacy",
     "outbox",
@@ -263,8 +262,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 # The second factor. organisers.lockout counts what fails, so that nobody who guesses locks an organiser out for ever.
-OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
-OTP_TOTP_ISSUER = f"Solidarity {urlsplit(BASE_URL).hostname}"
+OTP_STATIC_THROTTLE_FACTOR = 0
+# What an app for codes shows beside the name.
+OTP_ISSUER = f"Solidarity {urlsplit(BASE_URL).hostname}"
 OTP_WEBAUTHN_RP_NAME = "Solidarity"
 OTP_WEBAUTHN_RP_ID_CALLABLE = "organisers.passkeys.rp_id"
 OTP_WEBAUTHN_HELPER_CLASS = "organisers.passkeys.Helper"

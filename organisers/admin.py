@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_otp_webauthn.models import WebAuthnCredential
 
 from organisers import inviting, leaving, verifying
@@ -20,7 +19,7 @@ from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
 
 # Their pages show secrets, and would be a second way to add a factor.
-for model in (StaticDevice, TOTPDevice, WebAuthnCredential):
+for model in (StaticDevice, WebAuthnCredential):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 admin.site.unregister(get_user_model())

@@ -37,7 +37,7 @@ ADDED, CHANGED, DELETED = "added", "changed", "deleted"
 MOST_ROWS, MOST_NAMED = 200, 20
 # What a page or the door keeps for itself, and what tells of this record.
 _NOT_RECORDED = {"organisers.session", "organisers.attempt", "organisers.auditentry"}
-_APPS_RECORDED = {*OURS, "auth", "otp_totp", "otp_static", "otp_webauthn"} - {"privacy"}
+_APPS_RECORDED = {*OURS, "auth", "otp_static", "otp_webauthn"} - {"privacy"}
 # Of models that are not ours, the columns whose values may stand here. No name, address, hash or secret.
 _PUBLIC_ELSEWHERE = {"auth.user": {"is_active", "is_staff", "is_superuser"}, "auth.group": {"name"}}
 _LONGEST = 500

@@ -1,7 +1,10 @@
 """Who may come in at the organisers' door: sessions, attempts that failed, and invitations."""
 
+import time
+from base64 import b32encode
 from datetime import timedelta
 from typing import Any, ClassVar, Self
+from urllib.parse import quote, urlencode
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -11,9 +14,12 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
+from django_otp.models import Device, TimestampMixin
+from django_otp.oath import TOTP
+from django_otp.util import random_hex
 
 from outbox.models import LinkMailQuerySet, OutgoingMail
-from privacy.fields import EncryptedTextField, TagField
+from privacy.fields import EncryptedTextField, TagField, Unreadable
 from privacy.registry import ALL, Rule
 from privacy.tags import tag
 
@@ -104,6 +110,71 @@ class Attempt(models.Model):
     @classmethod
     def expired(cls) -> models.QuerySet[Any]:
         return cls.objects.filter(created_at__lt=timezone.now() - FORGET_ATTEMPTS_AFTER)
+
+
+def new_key() -> str:
+    return random_hex(20)
+
+
+class CodeApp(TimestampMixin, Device):
+    """
+    An app that shows codes (TOTP, RFC 6238), as a second factor.
+
+    Not django-otp's own, which keeps the secret in the clear: whoever reads the database could compute its codes.
+    """
+
+    # In hexadecimal.
+    key = EncryptedTextField(default=new_key, editable=False)
+    # By how many half minutes the phone's clock is off, as far as we know, and of which the last code was.
+    drift = models.SmallIntegerField(default=0, editable=False)
+    last_t = models.BigIntegerField(default=-1, editable=False)
+
+    not_personal: ClassVar = frozenset(
+        {"id", "user", "name", "confirmed", "key", "drift", "last_t", "created_at", "last_used_at"}
+    )
+
+    class Meta:
+        verbose_name = _("app that shows codes")
+        verbose_name_plural = _("apps that show codes")
+        constraints = [
+            # Of an empty secret everybody can compute the codes.
+            models.CheckConstraint(condition=~Q(key=""), name="organisers_codeapp_has_a_secret")
+        ]
+
+    @property
+    def is_readable(self) -> bool:
+        return not isinstance(self.key, Unreadable)
+
+    @property
+    def bin_key(self) -> bytes:
+        return bytes.fromhex(self.key)
+
+    def code_at(self, moment: float) -> str:
+        """Return the code that the app shows then."""
+        totp = TOTP(self.bin_key)
+        totp.time = moment
+        return f"{totp.token():06d}"
+
+    def verify_token(self, token: str) -> bool:
+        """Whether it is the code of this half minute, or of the one before or after; each is good once."""
+        if not (self.is_readable and token.isascii() and token.isdecimal()):
+            return False
+        totp = TOTP(self.bin_key, drift=self.drift)
+        totp.time = time.time()
+        if not totp.verify(int(token), 1, self.last_t + 1):
+            return False
+        self.last_t, self.drift = totp.t(), totp.drift
+        self.set_last_used_timestamp(commit=False)
+        self.save(update_fields=["last_t", "drift", "last_used_at"])
+        return True
+
+    @property
+    def config_url(self) -> str:
+        """What the app reads as a QR code."""
+        issuer = settings.OTP_ISSUER.replace(":", "")
+        told = {"secret": b32encode(self.bin_key).decode(), "issuer": issuer, "algorithm": "SHA1", "digits": 6}
+        label = quote(f"{issuer}:{self.user.get_username()}", safe="")
+        return f"otpauth://totp/{label}?{urlencode(told | {'period': 30}, quote_via=quote)}"
 
 
 def in_three_days() -> Any:

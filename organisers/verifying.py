@@ -10,16 +10,16 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django_otp import devices_for_user, match_token
+from django_otp import devices_for_user
 from django_otp import login as otp_login
 from django_otp.models import Device
-from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_otp_webauthn.models import WebAuthnCredential
 
 from organisers import auditing, lockout
+from organisers.models import CodeApp
 from organisers.sessions import BEGUN_AT
+from privacy.tags import tag
 
 RECOVERY_CODES = 10
 # Who has only given the password has so long for the second factor.
@@ -35,7 +35,7 @@ class LastFactor(Exception):
 def factors(user: Any) -> list[Device]:
     """Return the person's apps and passkeys; recovery codes are none, they only stand in for one."""
     return [
-        *TOTPDevice.objects.filter(user_id=user.pk, confirmed=True).order_by("pk"),
+        *CodeApp.objects.filter(user_id=user.pk, confirmed=True).order_by("pk"),
         *WebAuthnCredential.objects.filter(user_id=user.pk, confirmed=True).order_by("pk"),
     ]
 
@@ -55,19 +55,27 @@ def new_recovery_codes(user: Any) -> list[str]:
     StaticDevice.objects.filter(user_id=user.pk).delete()
     device = StaticDevice.objects.create(user_id=user.pk, name="recovery codes")
     codes = [StaticToken.random_token() for _code in range(RECOVERY_CODES)]
-    StaticToken.objects.bulk_create(StaticToken(device=device, token=code) for code in codes)
+    StaticToken.objects.bulk_create(StaticToken(device=device, token=_code_tag(user, code)) for code in codes)
     auditing.write("recovery codes made", user.pk, user)
     return codes
 
 
-def app_to_confirm(user: Any) -> TOTPDevice:
+def _code_tag(user: Any, code: str) -> str:
+    """Return what is kept of a recovery code: as much of a keyed tag as django-otp's column holds, 64 bits."""
+    return tag("recovery code", f"{user.pk}\0{code}")[:16]
+
+
+def app_to_confirm(user: Any) -> CodeApp:
     """Return the app that the person is about to add: the same one until a code shows that it works."""
-    device = TOTPDevice.objects.filter(user_id=user.pk, confirmed=False).order_by("pk").first()
-    return device or TOTPDevice.objects.create(user_id=user.pk, name=_("App"), confirmed=False)
+    device = CodeApp.objects.filter(user_id=user.pk, confirmed=False).order_by("pk").first()
+    if device and not device.is_readable:  # its key is lost
+        device.delete()
+        device = None
+    return device or CodeApp.objects.create(user_id=user.pk, name=_("App"), confirmed=False)
 
 
 @transaction.atomic
-def confirm_app(user: Any, code: str) -> TOTPDevice | None:
+def confirm_app(user: Any, code: str) -> CodeApp | None:
     """Add the app, if the code is its; else return None."""
     _alone(user)
     device = app_to_confirm(user)
@@ -79,9 +87,15 @@ def confirm_app(user: Any, code: str) -> TOTPDevice | None:
     return device
 
 
+@transaction.atomic
 def device_for(user: Any, code: str) -> Device | None:
     """Return the app or the list of recovery codes that `code` is of, if it is good. It is good once."""
-    return match_token(user, _typed(code)) if _typed(code) else None
+    typed = _typed(code)
+    for model, token in ((CodeApp, typed), (StaticDevice, _code_tag(user, typed))):
+        for device in model.objects.devices_for_user(user, confirmed=True).select_for_update().order_by("pk"):
+            if device.verify_token(token):
+                return device
+    return None
 
 
 def _typed(code: str) -> str:
@@ -141,19 +155,19 @@ def is_verified(request: HttpRequest) -> bool:
     return user.is_active and user.is_staff and user.is_verified()
 
 
-def secret_of(device: TOTPDevice) -> str:
+def secret_of(device: CodeApp) -> str:
     """Return the secret as people type it into an app."""
     text = b32encode(device.bin_key).decode().rstrip("=")
     return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 
-def picture_of(device: TOTPDevice) -> SafeString:
+def picture_of(device: CodeApp) -> SafeString:
     """Return the secret as a QR code, black on white in every theme. It has no style: the pages allow none."""
     code = segno.make(device.config_url, error="m", micro=False)
     drawn = code.svg_inline(scale=5, border=4, dark="#000", light="#fff", omitsize=True, title=_("QR code"))
     return mark_safe(drawn)  # noqa: S308 - drawn by segno from numbers
 
 
-def code_now(device: TOTPDevice) -> str:
+def code_now(device: CodeApp) -> str:
     """Return the app's code of this moment, for a trial run in which nobody has an app at hand."""
-    return f"{TOTP(device.bin_key, device.step, device.t0, device.digits).token():0{device.digits}d}"
+    return device.code_at(time.time())

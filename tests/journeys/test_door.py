@@ -7,11 +7,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.urls import reverse
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_otp_webauthn.models import WebAuthnCredential
 
 from campaign.models import Update
-from organisers.models import Session
+from organisers.models import CodeApp, Session
 from organisers.verifying import AUTHENTICATED_AT
 from tests.factories import SubscriberFactory, UpdateFactory
 from tests.journeys.test_in_a_browser import DESKTOP, PHONE
@@ -140,7 +139,7 @@ def test_a_passkey_is_added_and_opens_the_desk_with_the_password(visitor):
 
 def let_pass(minutes):
     """So much time passes for every session and app."""
-    TOTPDevice.objects.update(last_t=-1, drift=0)
+    CodeApp.objects.update(last_t=-1, drift=0)
     for row in Session.objects.all():
         held = row.get_decoded()
         held[AUTHENTICATED_AT] -= minutes * 60

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from campaign.models import Strike, Update
 from donations.models import BankAccount, Fund
+from organisers.models import CodeApp
 from protests.models import Letter, Target
 from tests.factories import OrganiserFactory
 from tests.organisers.coming_in import code_of, come_in_by_browser
@@ -73,7 +73,7 @@ def invited(hands, link):
     hands.page.goto(link)
     hands.fill(username="jan", password1=PASSWORD, password2=PASSWORD)
     hands.click("Make my account", "button")
-    hands.fill(code=code_of(TOTPDevice.objects.get(confirmed=False)))
+    hands.fill(code=code_of(CodeApp.objects.get(confirmed=False)))
     hands.click("Add the app", "button")
     hands.click("I have them on paper")
     return hands

@@ -3,9 +3,8 @@
 import time
 
 from django.urls import reverse
-from django_otp.oath import TOTP
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from organisers.models import CodeApp
 from tests.factories import OrganiserFactory
 
 PASSWORD = "correct horse battery staple"
@@ -21,14 +20,12 @@ def organiser(username="ada", password=PASSWORD, **columns):
 
 def app_of(user):
     """Return the person's app, which is added if they have none."""
-    return TOTPDevice.objects.get_or_create(user=user, confirmed=True, defaults={"name": "App"})[0]
+    return CodeApp.objects.get_or_create(user=user, confirmed=True, defaults={"name": "App"})[0]
 
 
 def code_of(device, steps=0):
     """Return the code that the app shows now, or some steps of half a minute away."""
-    totp = TOTP(device.bin_key, device.step, device.t0, device.digits)
-    totp.time = time.time() + steps * device.step
-    return f"{totp.token():06d}"
+    return device.code_at(time.time() + steps * 30)
 
 
 def give_password(client, user, password=PASSWORD, **more):
