@@ -1,6 +1,7 @@
 """What organisers do is recorded, before and after, without a word about supporters; and nobody changes the record."""
 
 import json
+import re
 
 import pytest
 from django.contrib import admin
@@ -427,6 +428,25 @@ def test_owners_read_it_and_take_it_out(desk, record, owner):
     assert desk.post(reverse("admin:organisers_auditentry_change", args=[entry.pk]), {"act": "x"}).status_code == 403
     table = desk.post(reverse("admin:organisers_auditentry_export"), {"what": "record", "format": "csv"})
     assert entry.hash.encode() in b"".join(table.streaming_content)
+
+
+def test_each_rows_page_leads_owners_to_what_was_done_to_it(desk, client, owner):
+    blocks = [Block(domain=name, reason="x") for name in ("a.example.org", "b.example.org")]
+    posted(owner, lambda request: [block.save() for block in blocks])
+    strike = make.StrikeFactory()
+    posted(owner, lambda request: type(strike).objects.update(slug="the-square"))
+    for row in (blocks[0], strike):
+        page = reverse(f"admin:{row._meta.label_lower.replace('.', '_')}_change", args=[row.pk])
+        (way,) = re.findall(r'<a href="([^"]+)">Who did what</a>', desk.get(page).text)
+        (shown,) = desk.get(way.replace("&amp;", "&")).context["cl"].result_list
+        assert (shown.model, shown.object_id) == (row._meta.label_lower, str(row.pk))
+    assert "Who did what" not in desk.get(reverse("admin:organisers_auditentry_change", args=[shown.pk])).text
+    editor = make.OrganiserFactory(is_superuser=False, is_staff=True)
+    editor.groups.set(Group.objects.filter(name="Editor"))
+    client.force_login(editor)
+    answer = client.get(page)
+    assert answer.status_code == 200
+    assert "Who did what" not in answer.text
 
 
 @pytest.mark.parametrize("role", ["Editor", "Moderator", "Treasurer", "Translator"])
