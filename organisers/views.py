@@ -240,7 +240,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
             lockout.remember(response, user.get_username())
             return response
     app = verifying.app_to_confirm(user)
-    context = {
+    context: dict[str, Any] = {
         "form": form,
         "mine": mine,
         "codes_left": verifying.recovery_codes_left(user),
