@@ -4,7 +4,7 @@ from hashlib import sha256
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -32,16 +32,22 @@ class Link(NamedTuple):
 
 def links(title: str, url: str) -> list[Link]:
     """Return where a reader can pass the page on. Nothing is loaded from there before they follow one."""
-    both = f"{title} {url}"
+    text, link = _quoted(title), _quoted(url)
+    both = f"{text}%20{link}"
     return [
-        Link("WhatsApp", f"https://wa.me/?{urlencode({'text': both}, quote_via=quote)}"),
-        Link("Telegram", f"https://t.me/share/url?{urlencode({'url': url, 'text': title}, quote_via=quote)}"),
-        Link("Mastodon", f"https://share.joinmastodon.org/#text={quote(both, safe='')}"),
-        Link("Bluesky", f"https://bsky.app/intent/compose?{urlencode({'text': both}, quote_via=quote)}"),
-        Link("Facebook", f"https://www.facebook.com/sharer/sharer.php?{urlencode({'u': url})}"),
-        Link("X", f"https://x.com/intent/post?{urlencode({'url': url, 'text': title}, quote_via=quote)}"),
-        Link(_("E-mail"), f"mailto:?{urlencode({'subject': title, 'body': both}, quote_via=quote)}"),
+        Link("WhatsApp", f"https://wa.me/?text={both}"),
+        Link("Telegram", f"https://t.me/share/url?url={link}&text={text}"),
+        Link("Mastodon", f"https://share.joinmastodon.org/#text={both}"),
+        Link("Bluesky", f"https://bsky.app/intent/compose?text={both}"),
+        Link("Facebook", f"https://www.facebook.com/sharer/sharer.php?u={link}"),
+        Link("X", f"https://x.com/intent/post?url={link}&text={text}"),
+        Link(_("E-mail"), f"mailto:?subject={text}&body={both}"),
     ]
+
+
+def _quoted(text: str) -> str:
+    """Quote what means something in an address. Browsers do it with letters: as such they make a page half as long."""
+    return "".join(sign if sign.isalpha() else quote(sign, safe=":/") for sign in text)
 
 
 class Card(NamedTuple):

@@ -132,8 +132,9 @@ def strike(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 @cacheable()
 def story(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show the whole of a story of which the strike's page has the beginning."""
-    return _page(request, "campaign/story.html", Strike.objects.prefetch_related("translations"), slug, "strike")
+    """Show the whole of what the strike's page has in part: the story, the timeline, the claims and answers."""
+    queryset = Strike.objects.prefetch_related("translations", "events__translations", "claims__translations")
+    return _page(request, "campaign/story.html", queryset, slug, "strike")
 
 
 @require_safe

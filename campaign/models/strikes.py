@@ -12,6 +12,9 @@ from parler.models import TranslatableModel, TranslatedFields
 from campaign.models.published import Dated, PublishedQuerySet, published_at
 from privacy.registry import ALL
 
+# So many of each stand on the strike's page, so that it stays small; all of them on the page of its story.
+EVENTS_SHOWN, CLAIMS_SHOWN = 5, 3
+
 
 class Strike(TranslatableModel):
     """A strike, and the page that tells of it."""
@@ -68,6 +71,14 @@ class Strike(TranslatableModel):
     @property
     def is_over(self) -> bool:
         return self.status in {self.Status.WON, self.Status.LOST, self.Status.CLOSED}
+
+    @property
+    def newest_events(self) -> list["TimelineEvent"]:
+        return list(self.events.all())[-EVENTS_SHOWN:]
+
+    @property
+    def first_claims(self) -> list["Claim"]:
+        return list(self.claims.all())[:CLAIMS_SHOWN]
 
 
 class Demand(TranslatableModel):

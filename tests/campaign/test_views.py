@@ -147,6 +147,27 @@ def test_a_long_story_begins_on_the_strikes_page_and_has_one_of_its_own(client, 
     assert '<a href="https://www.example.org/"' in whole
 
 
+def test_what_a_strikes_page_has_no_room_for_stands_with_its_story(client, strike):
+    for number in range(1, 8):
+        TimelineEvent.objects.create(strike=strike, happened_on=date(2011, 5, number), title=f"Day {number}.")
+        Claim.objects.create(strike=strike, position=number, claim=f"Claim {number}.", answer="No.")
+    shown = main(client, "/strikes/oil/")
+    assert re.findall(r"Day \d", shown) == ["Day 3", "Day 4", "Day 5", "Day 6", "Day 7"]
+    assert re.findall(r"Claim \d", shown) == ["Claim 1", "Claim 2", "Claim 3"]
+    html = page(client, "/strikes/oil/")
+    whole, told = page(client, "/strikes/oil/story/"), main(client, "/strikes/oil/story/")
+    for part, words in (("timeline", "Day"), ("claims", "Claim")):
+        assert f'href="/strikes/oil/story/#{part}"' in html
+        assert f'id="{part}"' in whole
+        assert len(re.findall(rf"{words} \d", told)) == 7
+
+
+def test_a_strikes_page_that_has_room_for_all_sends_nobody_elsewhere(client, strike):
+    TimelineEvent.objects.create(strike=strike, happened_on=date(2011, 5, 1), title="A day")
+    Claim.objects.create(strike=strike, position=1, claim="Few.", answer="Many.")
+    assert "/story/" not in page(client, "/strikes/oil/")
+
+
 def test_a_draft_has_no_page_for_its_story(client, strike):
     strike.published_at = None
     strike.save()

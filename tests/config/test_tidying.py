@@ -16,3 +16,11 @@ def test_a_letter_to_copy_and_code_stay_as_they_are():
 
 def test_an_element_that_never_ends_loses_nothing():
     assert tidied("<p>\n  <textarea>\n  a\n") == "<p>\n<textarea>\na\n"
+
+
+def test_two_lists_of_options_are_written_alike():
+    ours = '<select>\n  <option value="XX">A  b</option>\n  <option>B</option>\n</select>'
+    crispys = '<select> <option value="XX">A  b</option> <option>B</option> </select>'
+    for written in (ours, crispys):
+        assert tidied(written).endswith('<option value="XX">A  b<option>B</select>')
+    assert tidied("<option>A</option> and on") == "<option>A</option> and on"
