@@ -6,7 +6,6 @@ Used by `python -m bench.drill canaries`, with a thousand of them, and by the su
 
 import logging
 import re
-import subprocess
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -22,13 +21,14 @@ import time_machine
 from django.conf import settings
 from django.core.cache import caches
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 from kombu import Connection
 
 from campaign import submitting, subscribing
 from campaign.models import MessageOfSupport, Subscriber
+from config import backing_up
 from donations import giving
 from donations.models import Fund, Pledge
 from limits.stamping import stamp
@@ -37,6 +37,7 @@ from outbox.models import State
 from privacy import clock, purging
 from privacy.logs import Plain
 from privacy.registry import rules
+from privacy.sealing import make_key, read_key
 from protests import consent, holding, tallying
 from protests.models import ConfirmationMail, Delivery, Hold, Letter, Tally
 from tests.factories import AddresseeFactory, FundFactory, LetterFactory, OrganiserFactory
@@ -93,13 +94,14 @@ class Live:
 
     def __init__(self, count: int, send_all: Callable[[], Any]) -> None:
         self.people = [Canary(number) for number in range(count)]
-        self.letter: Letter = AddresseeFactory(letter=LetterFactory()).letter
+        self.letter: Letter = AddresseeFactory(letter=LetterFactory(), target__daily_cap=None).letter
         self.fund: Fund = FundFactory(strike=self.letter.strike)
         self.organiser = OrganiserFactory()
         self._send_all = send_all
         self._client = Client(headers={"host": settings.BASE_URL.partition("://")[2]})
 
     def sign(self) -> None:
+        """Sign, and release those that were held. Nothing may be sent meanwhile."""
         path, stamped = self.letter.get_absolute_url(), stamp(timezone.now().timestamp() - STAMPED_AGO)
         for one in self.people:
             typed = {
@@ -117,24 +119,24 @@ class Live:
             answer = self._client.post(path, typed, REMOTE_ADDR=f"10.1.{one.number >> 8}.{one.number & 255}")
             assert answer.status_code == 200, answer.status_code  # noqa: S101
         holding.release(Hold.objects.waiting(), self.organiser)
+        mails = ConfirmationMail.objects.select_related("signature")
+        self._links = {mail.signature.email: mail.token for mail in mails}  # a mail that was sent has none any more
 
-    def confirm(self) -> dict[str, str]:
+    def confirm(self) -> None:
         """Send the mails, and press the button in nine of ten; some look at their receipts, and withdraw."""
         ConfirmationMail.objects.waiting().update(next_attempt_at=timezone.now())
-        links = {mail.signature.email: mail.token for mail in ConfirmationMail.objects.select_related("signature")}
         self._send_all()
         for one in filter(lambda one: one.confirms, self.people):
-            path = reverse("protests:confirm", args=[links[one.email]])
+            path = reverse("protests:confirm", args=[self._links[one.email]])
             page = self._client.get(path).content.decode()
             seen = re.search(r'name="seen" value="([0-9a-f]+)"', page)
             answer = self._client.post(path, {"seen": seen[1] if seen else ""})
             assert answer.status_code == 303, answer.status_code  # noqa: S101
         self._send_all()
         for one in filter(lambda one: one.withdraws, self.people):
-            path = reverse("protests:receipt", args=[links[one.email]])
+            path = reverse("protests:receipt", args=[self._links[one.email]])
             assert one.name in self._client.get(path).content.decode()  # noqa: S101
             self._client.post(path, {"action": "withdraw", "sure": "1"})
-        return links
 
     def bounce(self) -> int:
         """Let a few of the accepted letters come back, with all that a server could repeat of them."""
@@ -268,25 +270,27 @@ def stored_values() -> set[bytes]:
     return found
 
 
-def places(logged: str, *, dump: Path | None = None) -> dict[str, bytes]:
-    """Return what all that is to hold nothing of them holds, byte by byte, by name."""
+def places(logged: str, folder: Path) -> dict[str, bytes]:
+    """Return what all that is to hold nothing of them holds, byte by byte, by name. A backup is made in the folder."""
     found = {"log": logged.encode(), "cache": _cache(), "rows": _rows()}
     if connection.vendor == "sqlite":
         path = str(connection.settings_dict["NAME"])
         for suffix in ("", "-wal"):
             file = Path(path + suffix)
             found[f"database file {suffix}".strip()] = file.read_bytes() if file.exists() else b""
-    elif dump:
-        found["pg_dump"] = _dump(dump)
     found["broker"] = _broker()
+    found["backup"] = _backup(folder)
     return found
 
 
-def _dump(program: Path) -> bytes:
-    login = connection.settings_dict
-    command = [program, "-h", login["HOST"], "-U", login["USER"], *(["-p", login["PORT"]] if login["PORT"] else [])]
-    answer = subprocess.run([*map(str, command), login["NAME"]], check=True, capture_output=True)
-    return answer.stdout
+def _backup(folder: Path) -> bytes:
+    """Return all that a backup holds which is made now, the seal broken: the dump, the files, the erasures."""
+    key = folder / "canaries.key"
+    with override_settings(BACKUP_KEY=make_key(key, "")):
+        made = backing_up.back_up(folder / "canaries.backup", tell=lambda _words: None)
+    backup = backing_up.look(made, read_key(key), tell=lambda _words: None)
+    names, contents = zip(*((name.encode(), content.read()) for name, content in backup.members()), strict=True)
+    return b"".join(contents) + b"\n".join(names)
 
 
 def _rows() -> bytes:

@@ -22,10 +22,9 @@ def canaries(now: Play) -> None:
     """
     Sign, hold and release, confirm, send, come back, pledge, write; two months later purge, and two years later again.
 
-    Looked at after the second: a dump, every row, the broker, the caches, and the logs of all processes.
+    Looked at after the second: a backup, every row, the broker, the caches, and the logs of all processes.
     """
-    now.stage.start_worker(LOG_LEVEL="INFO")
-    now.stage.start_beat()
+    now.behave()  # from now on the mail server listens
     count = FEW if now.stage.quick else PEOPLE
 
     def send_all() -> None:
@@ -35,6 +34,8 @@ def canaries(now: Play) -> None:
     with listening() as log:
         live = Live(count, send_all)
         live.sign()
+        now.stage.start_worker(LOG_LEVEL="INFO")
+        now.stage.start_beat()
         live.confirm()
         now.written = set(Delivery.objects.filter(state=State.ACCEPTED).values_list("message_id", flat=True))
         came_back = live.bounce()
@@ -55,7 +56,7 @@ def canaries(now: Play) -> None:
         file.read_text(errors="replace") for file in [*now.stage.folder.glob("*.log"), *now.stage.folder.glob("*/log")]
     )
     connections.close_all()
-    hits = look(places(logs, dump=now.stage.postgres.binaries / "pg_dump"), live.people, stored)
+    hits = look(places(logs, now.stage.folder), live.people, stored)
     now.remark(
         f"{count} people, {signed} counted, {came_back} letters came back, {len(stored)} stored values looked for"
     )
