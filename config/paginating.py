@@ -73,7 +73,7 @@ class BoundedAdmin:
         return type(its_own.__name__, (BoundedList, its_own), {})
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Refuse patterns, which no page of ours asks for: a wrong one is an error of the database, a nasty one long."""
+        """Refuse patterns, which no page of ours asks for: a wrong one is an error of the database."""
         if lookup.rpartition("__")[2] in {"regex", "iregex"}:
             return False
         return super().lookup_allowed(lookup, value, request)  # type: ignore[misc, no-any-return]
