@@ -36,8 +36,8 @@ RECORD = Export(
 class OccurringFilter(admin.AllValuesFieldListFilter):
     """The values that occur in a column which an index begins with: found one by one, not by reading the table."""
 
-    def __init__(self, field: Any, *args: Any) -> None:
-        super().__init__(field, *args)
+    def __init__(self, field: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(field, *args, **kwargs)
         self.lookup_choices = list(_occurring(field.model, field.name))
 
 
