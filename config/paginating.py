@@ -61,8 +61,11 @@ def _is_indexed(rows: QuerySet[Any]) -> bool:
         return False
     if field.is_relation:  # in the order of that other table
         return False
-    leading = {index.fields[0].removeprefix("-") for index in meta.indexes if index.fields and not index.condition}
-    return field.unique or field.db_index or field.name in leading
+    # Not those of several columns: rows alike in the first would still be sorted, in the order of their keys.
+    alone = {
+        index.fields[0].removeprefix("-") for index in meta.indexes if len(index.fields) == 1 and not index.condition
+    }
+    return field.unique or field.db_index or field.name in alone
 
 
 class BoundedAdmin:
