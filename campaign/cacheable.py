@@ -5,12 +5,15 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.core.paginator import EmptyPage, Page, Paginator
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import patch_cache_control
 
 from campaign.countries import CODES
 
 View = Callable[..., HttpResponse]
+# No list has more pages than such a number tells.
+_DIGITS = 6
 
 
 def country(typed: str) -> str:
@@ -20,8 +23,16 @@ def country(typed: str) -> str:
 
 def page_number(typed: str) -> str:
     """Return the number of a page after the first, or ""."""
-    number = int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= 3 else 0
+    number = int(typed[:_DIGITS]) if typed.isascii() and typed.isdigit() else 0
     return str(number) if number > 1 else ""
+
+
+def page_of(request: HttpRequest, rows: Any, per_page: int) -> Page[Any]:
+    """Return the page of `rows` that the address names. After the last comes none, so that none of those is kept."""
+    try:
+        return Paginator(rows, per_page).page(page_number(request.GET.get("page", "")) or 1)
+    except EmptyPage as error:
+        raise Http404 from error
 
 
 def as_typed(typed: str) -> str:

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
-from django.core.paginator import Page, Paginator
 from django.db.models import Count, Prefetch, QuerySet, Sum
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
@@ -19,7 +18,7 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
 from campaign import cards, keeping, picturing, sharing, subscribing
-from campaign.cacheable import cacheable, country, page_number
+from campaign.cacheable import cacheable, country, page_number, page_of
 from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless, for_all_sites, from_anywhere
 from campaign.countries import country_name
 from campaign.forms import ChoicesForm, CommentForm, EndorsementForm, MessageForm, SubscribeForm
@@ -190,7 +189,7 @@ def updates_of_month(request: HttpRequest, year: str, month: str) -> HttpRespons
 
 
 def _updates(request: HttpRequest, rows: QuerySet[Update], context: dict[str, Any]) -> HttpResponse:
-    page = Paginator(rows.prefetch_related("translations"), UPDATES_PER_PAGE).get_page(request.GET.get("page"))
+    page = page_of(request, rows.prefetch_related("translations"), UPDATES_PER_PAGE)
     context |= {"updates": page, "months": Update.objects.published().months()}
     return render(request, "campaign/updates.html", context)
 
@@ -226,7 +225,7 @@ def messages_of_support(request: HttpRequest) -> HttpResponse:
     if chosen["q"]:
         found = found.filter(pk__in=sent_by(published, chosen["q"]))
     context = {
-        "support": _pages(request, found.prefetch_related("translations"), MESSAGES_PER_PAGE),
+        "support": page_of(request, found.prefetch_related("translations"), MESSAGES_PER_PAGE),
         "chosen": chosen,
         "kinds": MessageOfSupport.Kind.choices,
         "countries": _countries_of(published),
@@ -264,17 +263,13 @@ def endorsements(request: HttpRequest) -> HttpResponse:
     found = published.filter(country=chosen) if chosen else published
     rows = found.prefetch_related("translations", "strike__translations", "logo__translations")
     context = {
-        "endorsements": _pages(request, rows, ENDORSEMENTS_PER_PAGE),
+        "endorsements": page_of(request, rows, ENDORSEMENTS_PER_PAGE),
         "sums": found.aggregate(counted=Count("members"), total=Sum("members")),
         "chosen": {"country": chosen},
         "countries": _countries_of(published),
         "query": urlencode({"country": chosen} if chosen else {}),
     }
     return render(request, "campaign/endorsements.html", context)
-
-
-def _pages(request: HttpRequest, rows: Any, per_page: int) -> Page[Any]:
-    return Paginator(rows, per_page).get_page(request.GET.get("page"))
 
 
 def _countries_of(rows: Any) -> list[tuple[str, str]]:

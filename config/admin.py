@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_protect
 from campaign import on_request, translations
 from campaign.editions import new_edition
 from config import acts
-from config.paginating import BoundedPaginator
+from config.paginating import BoundedAdmin, BoundedPaginator
 from organisers import auditing, verifying
 from organisers.views import LogIn, ask_again, sessions_page
 from outbox import views
@@ -36,7 +36,9 @@ class OrganisersAdminSite(AdminSite):
             "show_full_result_count": False,
             "show_facets": ShowFacets.NEVER,
         }
-        super().register(model_or_iterable, admin_class or ModelAdmin, **fast, **options)
+        admin_class = admin_class or ModelAdmin
+        bounded = type(admin_class.__name__, (BoundedAdmin, admin_class), {"__module__": admin_class.__module__})
+        super().register(model_or_iterable, bounded, **fast, **options)
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Let in who has given both factors, and nobody else, to any page."""

@@ -8,7 +8,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db.models import F, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models import F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
@@ -546,6 +546,18 @@ class TransactionAdmin(Desk, SafeAddresses, admin.ModelAdmin):
             .get_queryset(request)
             .prefetch_related("fund__translations", Prefetch("allocations", standing, to_attr="standing"))
         )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Transaction], search_term: str
+    ) -> tuple[QuerySet[Transaction], bool]:
+        """Find lines by their words, or by the beginning of a pledge's number: not by joining all lines to pledges."""
+        for word in search_term.split():
+            found = Q(description__icontains=word)
+            if word.isascii() and word.isdecimal():
+                pledges = Pledge.objects.filter(number__startswith=word).order_by().values("pk")
+                found |= Q(pk__in=Allocation.objects.filter(pledge__in=pledges).order_by().values("transaction"))
+            queryset = queryset.filter(found)
+        return queryset, False
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj:

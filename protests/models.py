@@ -889,8 +889,11 @@ class Delivery(OutgoingMail):
         indexes = [
             *OutgoingMail.Meta.indexes,
             models.Index(fields=["settled_at"], condition=Q(state__in=UNSENT), name="protests_delivery_unsent"),
+            # With the state: so SQLite, too, counts what waits without looking at the letters.
             models.Index(
-                fields=["target", "next_attempt_at"], condition=Q(state__in=WAITING), name="protests_delivery_waits"
+                fields=["target", "next_attempt_at", "state"],
+                condition=Q(state__in=WAITING),
+                name="protests_delivery_queue",
             ),
             models.Index(
                 fields=["target", "settled_at"], condition=Q(state=State.ACCEPTED), name="protests_delivery_accepted"

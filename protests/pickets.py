@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.paginator import Paginator
 from django.db.models import F, Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -14,7 +13,7 @@ from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from campaign.cacheable import cacheable, page_number
+from campaign.cacheable import cacheable, page_number, page_of
 from campaign.cacheable import country as country_code
 from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless
 from campaign.models import Campaign
@@ -37,7 +36,7 @@ def pickets(request: HttpRequest) -> HttpResponse:
     published = Picket.objects.published()
     country = country_code(request.GET.get("country", ""))
     chosen = _with_texts(published.filter(country=country) if country else published)
-    past = Paginator(chosen.past().order_by("-starts_at", "-pk"), PER_PAGE).get_page(request.GET.get("page"))
+    past = page_of(request, chosen.past().order_by("-starts_at", "-pk"), PER_PAGE)
     context: dict[str, Any] = {"country": country, "past": past}
     if past.number == 1:
         context["coming"] = chosen.coming().order_by(F("starts_at").asc(nulls_last=True), "pk")[:COMING_SHOWN]

@@ -546,10 +546,17 @@ def test_updates_come_in_pages_of_twenty(client, strike):
     assert 'rel="prev" href="?page=1"' in second
 
 
-@pytest.mark.parametrize("number", ["x", "-1", "99", "", "9" * 400])
-def test_a_page_number_that_does_not_exist_shows_the_nearest_page(client, number):
+@pytest.mark.parametrize("number", ["x", "-1", "0", "1", ""])
+def test_what_is_no_page_number_shows_the_first_page(client, number):
     UpdateFactory()
     assert "News from the square" in main(client, f"/updates/?page={number}")
+
+
+@pytest.mark.parametrize("path", ["/updates/", "/messages/", "/endorsements/", "/pickets/", "/updates/?q=news"])
+@pytest.mark.parametrize("number", ["2", "99", "1000", "9" * 400])
+def test_after_the_last_page_comes_none(client, path, number):
+    UpdateFactory()
+    assert client.get(f"{path}{'&' if '?' in path else '?'}page={number}").status_code == 404
 
 
 def test_an_update_shows_its_source_its_people_and_its_strike(client, strike):

@@ -55,7 +55,7 @@ class TestMessages:
         assert re.findall(r"From [\w ]+\.", text) == [found]
         assert "1 message matches" in text
 
-    @pytest.mark.parametrize("query", ["country=XX", "kind=x", "page=x", "page=99", "country=%00", "q=%20"])
+    @pytest.mark.parametrize("query", ["country=XX", "kind=x", "page=x", "page=1", "country=%00", "q=%20"])
     def test_nonsense_narrows_nothing(self, client, query):
         assert "From Sweden." in main(client, f"/messages/?{query}")
 

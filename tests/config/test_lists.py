@@ -5,7 +5,11 @@ from django.contrib import admin
 from django.db import connection
 from django.urls import reverse
 
+from campaign.models import MailingCopy, Subscriber
 from config import paginating
+from donations.models import Pledge, Transaction
+from organisers.models import AuditEntry
+from protests.models import ConfirmationMail, Delivery, Signature
 from tests.factories import OrganiserFactory, SignatureFactory
 from tests.rows import more, one_of_each
 from tests.sizes import TIMES, on_one_database
@@ -67,6 +71,47 @@ def test_no_list_counts_a_whole_table(desk, monkeypatch):
     assert response.context["cl"].result_count == 5
     assert "More than 5: search or filter" in response.text
     assert "Select all that match" in response.text
+
+
+def test_a_long_list_is_not_sorted_by_a_column_without_an_index(desk, monkeypatch):
+    monkeypatch.setattr(paginating, "MOST_COUNTED", 5)
+    signature = SignatureFactory()
+    more(signature, 4)
+    by_country = f"{list_of(Signature)}?o=4"
+    few = desk.get(by_country)
+    assert few.context["cl"].queryset.query.order_by[0] == "country"
+    assert "are not sorted" not in few.text
+
+    more(signature, 1)
+    many = desk.get(by_country)
+    assert many.context["cl"].queryset.query.order_by[0] == "-pk"
+    assert many.context["cl"].result_count == 5
+    assert "More than 5 rows are not sorted by this column" in many.text
+    # What is narrowed down is sorted again.
+    narrowed = desk.get(f"{by_country}&q={signature.pk}")
+    assert narrowed.context["cl"].queryset.query.order_by[0] == "country"
+
+
+def test_no_order_that_a_long_list_offers_sorts_its_table(desk, monkeypatch):
+    """Whatever link of its head is followed: the plan has an index, and nothing is sorted."""
+    monkeypatch.setattr(paginating, "MOST_COUNTED", 0)
+    one_of_each()
+    sorting = []
+    for model in (Signature, Delivery, ConfirmationMail, AuditEntry, Subscriber, MailingCopy, Pledge, Transaction):
+        columns = len(desk.get(list_of(model)).context["cl"].list_display)
+        for place in range(1, columns):
+            rows = desk.get(f"{list_of(model)}?o=-{place}").context["cl"].queryset
+            if connection.vendor == "sqlite" and "USE TEMP B-TREE" in rows.select_related(None)[:100].explain():
+                sorting.append((model.__name__, place, rows.query.order_by))
+    assert not sorting
+
+
+@pytest.mark.parametrize("lookup", ["own_words__regex", "country__iregex", "letter__slug__regex"])
+def test_no_address_of_a_list_holds_a_pattern(desk, lookup):
+    SignatureFactory()
+    response = desk.get(list_of(Signature), {lookup: "(("})
+    assert response.status_code == 400
+    assert "We could not understand this request" in response.text
 
 
 def test_every_list_has_the_paginator_that_stops_counting():
