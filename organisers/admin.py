@@ -122,7 +122,7 @@ class InvitationAdmin(OwnersAlone, OutgoingMailAdmin):
     list_display = ("email", "standing", "expires_at", "invited_by", "state")
     list_filter: ClassVar = ("state", "created_at")
     list_select_related = ("invited_by", "user")
-    search_fields: ClassVar = ("message_id",)
+    search_fields: ClassVar = ()
     filter_horizontal = ("roles",)
     actions = ("send_again", "settle_as_accepted", "withdraw")
 
