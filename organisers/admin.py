@@ -45,9 +45,15 @@ class OrganiserAdmin(OwnersAlone, UserAdmin):
         return super().get_queryset(request).prefetch_related("groups")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        first, *others = super().get_fieldsets(request, obj)
-        name, options = first
-        return ((name, {**options, "fields": (*options["fields"], "second_factor")}), *others)
+        (name, options), *others = super().get_fieldsets(request, obj)
+        return (
+            (name, {**options, "fields": (*options["fields"], "second_factor")}),
+            # What people may do follows from their roles alone.
+            *(
+                (title, {**more, "fields": [one for one in more["fields"] if one != "user_permissions"]})
+                for title, more in others
+            ),
+        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
