@@ -59,7 +59,6 @@ GALLERY = {
     "instructions": "How to pay what was pledged",
     "document": "A document to hand on",
     "subscribe": "Updates by e-mail",
-    "my-data-page": "A person's own data: what is held of them, what for, and until when",
     "not-found": "A page that does not exist",
     "admin-index": "The desk: what waits for a decision",
     "admin-import-preview": "The desk: targets from a table, looked at before they are taken",
