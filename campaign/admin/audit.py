@@ -38,7 +38,7 @@ SHOWN = 4
 class KindFilter(admin.AllValuesFieldListFilter):
     """Without a nameless choice for what was done to no row, such as logging in."""
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         return (choice for choice in super().choices(changelist) if choice["display"])
 
 
