@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.timezone import localtime
+from django.utils.translation import get_language_info, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from privacy.fields import EncryptedTextField
 from privacy.holding import Fact
@@ -106,6 +107,8 @@ def fact(row: models.Model, column: str, *, shown: Any = None, label: Any = "") 
     rule: Rule | None = getattr(row, "personal", {}).get(column)
     if shown is None:
         shown = getattr(row, f"get_{column}_display")() if field.choices else value
+        if column in {"language", "locale"}:
+            shown = _language(value)
     if hasattr(value, "isoformat"):
         shown = date_format(localtime(value), "DATETIME_FORMAT") if hasattr(value, "hour") else date_format(value)
         value = value.isoformat()
@@ -117,6 +120,11 @@ def fact(row: models.Model, column: str, *, shown: Any = None, label: Any = "") 
         purpose=rule.purpose if rule else "",
         until=_until(rule, row) if rule else "",
     )
+
+
+def _language(code: str) -> str:
+    """Return a language's own name, or the code of one that the site no longer speaks."""
+    return get_language_info(code)["name_local"] if code in dict(settings.LANGUAGES) else code
 
 
 def _until(rule: Rule, row: models.Model) -> str:

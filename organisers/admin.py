@@ -44,9 +44,15 @@ class OrganiserAdmin(OwnersAlone, UserAdmin):
         return super().get_queryset(request).prefetch_related("groups")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        first, *others = super().get_fieldsets(request, obj)
-        name, options = first
-        return ((name, {**options, "fields": (*options["fields"], "second_factor")}), *others)
+        (name, options), *others = super().get_fieldsets(request, obj)
+        return (
+            (name, {**options, "fields": (*options["fields"], "second_factor")}),
+            # What people may do follows from their roles alone.
+            *(
+                (title, {**more, "fields": [one for one in more["fields"] if one != "user_permissions"]})
+                for title, more in others
+            ),
+        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -121,7 +127,7 @@ class InvitationAdmin(OwnersAlone, OutgoingMailAdmin):
     list_display = ("email", "standing", "expires_at", "invited_by", "state")
     list_filter: ClassVar = ("state", "created_at")
     list_select_related = ("invited_by", "user")
-    search_fields: ClassVar = ("message_id",)
+    search_fields: ClassVar = ()
     filter_horizontal = ("roles",)
     actions = ("send_again", "settle_as_accepted", "withdraw")
 

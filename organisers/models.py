@@ -236,6 +236,10 @@ class Invitation(OutgoingMail):
             ),
         ]
 
+    def __str__(self) -> str:
+        # No address: the desk's own history keeps these words for ever.
+        return str(self.pk)
+
     @classmethod
     def for_composing(cls) -> models.QuerySet[Any]:
         return cls.objects.select_related("invited_by")

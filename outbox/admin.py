@@ -65,7 +65,8 @@ class OutgoingMailAdmin(admin.ModelAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Say on top what the mail is; without buttons to save what nobody can change."""
         if mail := context.get("original"):
-            context |= {"subtitle": self.describe(mail), "show_save": False, "show_save_and_continue": False}
+            buttons = ("show_save", "show_save_and_continue", "show_save_and_add_another")
+            context |= {"subtitle": self.describe(mail), **dict.fromkeys(buttons, False)}
         return super().render_change_form(request, context, *args, **kwargs)
 
     @confirmed(

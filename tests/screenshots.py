@@ -242,6 +242,50 @@ def pledge(page: Page, site: str) -> Iterator[str]:
     yield "appeal"
 
 
+def my_data(page: Page, site: str) -> Iterator[str]:
+    """Look at what is held of who signed and pledged, to the end."""
+    page.goto("/my-data/")
+    yield "my-data"
+    form = page.locator("main form")
+    press(form)
+    yield "my-data-errors"
+    time.sleep(3)  # nobody fills it in sooner
+    fill(form, {"email": "rosa@example.org"})
+    press(form)
+    yield "my-data-mailed"
+    link = mailed_link(site, "rosa@example.org", "/my-data/")
+    for name, prefix in (("", ""), ("-de", "/de"), ("-ru", "/ru")):
+        page.goto(link.replace("/my-data/", f"{prefix}/my-data/"))
+        yield f"my-data-page{name}"
+    page.goto(link)
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    yield "my-data-page-open"
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    yield "my-data-page-rtl"
+    page.goto(link)
+    page.locator("main button[name=act]").last.click()
+    yield "my-data-sure"
+    page.goto(link)
+    correction = page.locator("form:has([value=correct]):has([type=text])").last
+    correction.evaluate("form => { form.closest('details').open = true }")
+    correction.locator("[type=text]").fill("")
+    press(correction)
+    yield "my-data-correction-errors"
+    page.locator("main form [type=text]").fill("Rosa E. Example")
+    press(page.locator("main form"))
+    yield "my-data-corrected"
+    ahead = page.url
+    page.goto(link)
+    yield "my-data-link-ended"
+    page.goto(f"{ahead}erase/")
+    yield "my-data-erase"
+    press(page.locator("main form"))
+    yield "my-data-erase-errors"
+    page.check("[name=sure]")
+    press(page.locator("main form"))
+    yield "my-data-erased"
+
+
 def subscription(page: Page, site: str) -> Iterator[str]:
     page.goto("/subscribe/")
     yield "subscribe"
@@ -265,6 +309,11 @@ def subscription(page: Page, site: str) -> Iterator[str]:
 def door_pages(page: Page, password: str) -> Iterator[str]:
     page.goto("/admin/")
     yield "admin-login"
+    page.fill("[name=username]", "nobody")
+    for _ in range(6):
+        page.fill("[name=password]", "wrong")
+        page.click("[type=submit]")
+    yield "admin-locked-out"
     page.fill("[name=username]", "organiser")
     page.fill("[name=password]", password)
     page.click("[type=submit]")
@@ -315,6 +364,15 @@ def admin_pages(page: Page, password: str) -> Iterator[str]:
     yield "admin-import-preview"
     page.goto("/admin/protests/target/export/")
     yield "admin-export"
+    page.goto("/admin/on-request/")
+    yield "admin-on-request"
+    page.fill("[name=email]", "reader@example.org")
+    page.locator("main form button").first.click()
+    yield "admin-on-request-looked"
+    page.goto("/admin/donations/bankstatement/import/")
+    yield "admin-statement-upload"
+    page.goto("/admin/nowhere/")
+    yield "admin-not-found"
     page.goto("/admin/translations/")
     yield "admin-translations"
     page.goto("/admin/")
@@ -334,6 +392,7 @@ def tour(page: Page, site: str, password: str) -> Iterator[str]:
     yield from letter(page, site)
     yield from pledge(page, site)
     yield from subscription(page, site)
+    yield from my_data(page, site)
     page.goto("/dev/mailbox/")
     yield "mailbox"
     yield from admin_pages(page, password)

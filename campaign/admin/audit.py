@@ -34,7 +34,7 @@ RECORD = Export(
 
 
 class OccurringFilter(admin.AllValuesFieldListFilter):
-    """The values that occur in a column which an index begins with: found one by one, not by reading the table."""
+    """The values that occur in a column which an index begins with, but none: found one by one, not by reading all."""
 
     def __init__(self, field: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(field, *args, **kwargs)
@@ -43,7 +43,7 @@ class OccurringFilter(admin.AllValuesFieldListFilter):
 
 def _occurring(model: Any, name: str) -> Iterator[Any]:
     values = model._base_manager.order_by(name).values_list(name, flat=True)
-    value = values.first()
+    value = values.exclude(**{name: ""}).first()
     while value is not None:
         yield value
         value = values.filter(**{f"{name}__gt": value}).first()

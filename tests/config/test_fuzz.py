@@ -18,6 +18,7 @@ from tests.factories import (
     ConfirmationMailFactory,
     DocumentFactory,
     FundFactory,
+    MyDataMailFactory,
     PicketFactory,
     PledgeMailFactory,
     SubscriberFactory,
@@ -37,7 +38,7 @@ def site(letter, monkeypatch):  # noqa: F811
     leave = subscribing.unsubscribe_token(SubscriberFactory().pk)
     subscription = SubscriptionMailFactory(subscriber__unconfirmed=True)
     words = [*(row.slug for row in rows), confirmation.token, confirmation.token, pledge.token, pledge.token]
-    words += [subscription.token, leave]
+    words += [subscription.token, leave, MyDataMailFactory().token]
     return fuzz.Site(fuzz.public_patterns(get_resolver().url_patterns), words)
 
 

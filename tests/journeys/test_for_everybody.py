@@ -8,9 +8,16 @@ from django.test import override_settings
 from django.urls import resolve, reverse
 from django.utils import translation
 
-from campaign.models import Update
+from campaign.models import MessageOfSupport, Update
+from donations.models import Pledge
 from protests.models import ConfirmationMail, Delivery, Letter
-from tests.factories import HoldFactory, OrganiserFactory
+from tests.factories import (
+    HoldFactory,
+    MyDataMailFactory,
+    OrganiserFactory,
+    PledgeFactory,
+    SubmittedMessageFactory,
+)
 from tests.organisers.coming_in import app_of, code_of, come_in_by_browser
 from tests.sizes import on_one_database, thorough
 
@@ -96,6 +103,42 @@ def test_axe_finds_nothing_on_any_public_page(visitor, prefix, scheme, without):
     assert len(seen) >= 28
 
 
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_a_person_looks_through_their_data_and_has_them_deleted_by_keys_alone(visitor, javascript):
+    person = "olga@example.org"
+    PledgeFactory(email=person, name="Olga Example")
+    message = SubmittedMessageFactory(contact=person, person="Olga Example")
+    mail = MyDataMailFactory(email=person)
+    by_keys = visitor(viewport=PHONE, java_script_enabled=javascript)
+    page, found = by_keys.page, []
+
+    def looked_at():
+        assert by_keys.overflow() == 0
+        assert page.locator(".table-scroll").evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth)")
+        if javascript:  # axe is written in it
+            found.extend(violations(page))
+
+    page.goto(reverse("campaign:my_data_page", args=[mail.token]))
+    looked_at()
+    follow(page, "button[name=act][value=delete]")
+    assert page.locator("h1").inner_text() == "Message of support: Delete it?"
+    looked_at()
+    follow(page, "main button[name=act]")
+    assert not MessageOfSupport.objects.filter(pk=message.pk).exists()
+    looked_at()
+    follow(page, "a[href$='/erase/']")
+    looked_at()
+    tab_to(page, "[name=sure]")
+    page.keyboard.press("Space")
+    follow(page, "main button")
+    assert not Pledge.objects.exclude(email="").exists()
+    looked_at()
+    page.goto(reverse("campaign:my_data_page", args=[mail.token]))
+    assert page.get_by_role("heading", name="This link does not work").is_visible()
+    looked_at()
+    assert found == []
+
+
 def log_in(page, organiser):
     page.goto(reverse("admin:index"))
     come_in_by_browser(page, organiser, PASSWORD)
@@ -109,6 +152,9 @@ def test_axe_finds_nothing_on_the_organisers_desk(visitor, organiser):
     page.goto(reverse("admin:index"))
     found = violations(page)
     log_in(page, organiser)
+    with override_settings(REAUTHENTICATION_MINUTES=0):
+        assert page.goto(reverse("admin:protests_target_export")).status == 403
+        found += violations(page)
     for path in (
         reverse("admin:index"),
         reverse("admin:readiness"),
@@ -121,6 +167,11 @@ def test_axe_finds_nothing_on_the_organisers_desk(visitor, organiser):
         reverse("admin:on_request"),
         reverse("admin:donations_desk"),
         reverse("admin:donations_statement_upload"),
+        reverse("admin:sessions"),
+        reverse("organisers:set_up"),
+        reverse("admin:organisers_invitation_changelist"),
+        reverse("admin:organisers_auditentry_changelist"),
+        reverse("admin:auth_user_changelist") + "?q=organiser",
     ):
         assert page.goto(path).status == 200
         found += violations(page)

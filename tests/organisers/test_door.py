@@ -95,3 +95,12 @@ class TestEveryAdminAddress:
         user.is_active = False
         user.save()
         assert opened(client, paths) == []
+
+
+def test_whoever_mistypes_an_address_of_the_desk_is_told_so(client):
+    come_in(client, organiser())
+
+    page = client.get(f"{INDEX}nowhere/")
+
+    assert page.status_code == 404
+    assert "This page is not here" in page.text
