@@ -602,7 +602,8 @@ class TestReceipt:
             (State.CANCELLED, "withdrawn before it was sent"),
         ],
     )
-    def test_it_says_honestly_where_a_letter_stands(self, client, path, state, words):
+    def test_it_says_honestly_where_a_letter_stands(self, client, path, settings, state, words):
+        settings.MAIL_LIVE = True
         Delivery.objects.update(state=state, reply_code=250, reply="queued as <4711>")
 
         text = text_of(client.get(path))
@@ -612,6 +613,15 @@ class TestReceipt:
         assert f"status-{state}" in text
         assert Delivery.objects.first().message_id in text
         assert "delivered" not in text.lower()
+
+    def test_on_trial_no_letter_is_said_to_be_with_the_addressees_server(self, client, path):
+        Delivery.objects.update(state=State.ACCEPTED)
+
+        text = text_of(client.get(path))
+
+        assert "taken by the trial's own mail server" in text
+        assert "nobody outside gets it" in text
+        assert "addressee's server" not in text
 
     def test_a_letter_in_a_workers_hands_is_said_to_be_so(self, client, path):
         Delivery.objects.update(state=State.SENDING, lease="w", leased_until=timezone.now())
