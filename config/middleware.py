@@ -1,12 +1,13 @@
-"""What every answer carries, and the language of a request."""
+"""What every answer carries, the language of a request, and a page where Django answers with none."""
 
 from typing import Any
 
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
 from django.utils.cache import patch_cache_control
@@ -64,3 +65,12 @@ class LanguageMiddleware(LocaleMiddleware):
         if is_admin(request):
             translation.activate(translation.get_language_from_request(request))
             request.LANGUAGE_CODE = translation.get_language()
+
+
+class MethodMiddleware(MiddlewareMixin):
+    """Whoever opens an address that takes only what a form sends (by "reload", or from the history) is told so."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if isinstance(response, HttpResponseNotAllowed) and request.method == "GET":
+            response.content = render_to_string("405.html", request=request)
+        return response

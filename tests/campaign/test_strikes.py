@@ -115,7 +115,7 @@ def test_the_kind_of_a_day_is_told_by_a_sign_and_by_a_word(client):
     strike = StrikeFactory(slug="s")
     for day, kind in enumerate(TimelineEvent.Kind.values, start=1):
         TimelineEvent.objects.create(strike=strike, happened_on=date(2011, 5, day), title=f"Day {day}", kind=kind)
-    page = html(client, "/strikes/s/")
+    page = html(client, "/strikes/s/story/")
     signs = re.findall(r'<svg class="icon".*?</svg>', page, re.DOTALL)
     assert len(signs) == len(set(signs)) == len(TimelineEvent.Kind)
     for kind in set(TimelineEvent.Kind) - {TimelineEvent.Kind.EVENT}:

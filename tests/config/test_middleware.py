@@ -89,3 +89,12 @@ def test_what_is_no_page_gets_no_rights_wherever_it_is_shown(client):
         assert policy(response)["sandbox"] == [], path
         assert response["Cross-Origin-Resource-Policy"] == "same-origin", path
         assert response.getvalue(), path
+
+
+def test_whoever_opens_an_address_that_takes_only_what_a_form_sends_is_told_so(client):
+    client.force_login(make.OrganiserFactory(is_superuser=True))
+    response = client.get("/admin/readiness/trial/")
+    assert response.status_code == 405
+    assert response["Allow"] == "POST"
+    assert "This address only takes what a form sends" in response.text
+    assert "no-store" in response["Cache-Control"]
