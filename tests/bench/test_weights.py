@@ -78,6 +78,8 @@ class Packed:
     def get(self, path, encoding="identity"):
         if path not in self.known:
             response = self.client.get(path)
+            if response.streaming:
+                response.getvalue()  # a download that nobody reads to its end would keep the next ones waiting
             kind = response.headers["Content-Type"]
             html = tidied(response.text).encode() if kind.startswith("text/html") else b""
             self.known[path] = (response.status_code, kind, html)
