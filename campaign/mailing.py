@@ -87,7 +87,7 @@ def best(texts: Iterable[MailingText], language: str) -> MailingText:
 
 def counts(mailing: Mailing) -> list[tuple[str, int]]:
     """Return how many would get it, by their language; the most first."""
-    rows = recipients(mailing).order_by().values_list("language").annotate(count=Count("pk"))
+    rows = recipients(mailing).order_by().values_list("language").annotate(count=Count("*"))
     return list(rows.order_by("-count", "language"))
 
 

@@ -5,7 +5,7 @@ from operator import or_
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.text import Truncator
@@ -13,17 +13,28 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from outbox.confirming import confirmed
-from outbox.models import OutgoingMailQuerySet, TrialLetter
+from outbox.models import SELDOM, OutgoingMailQuerySet, State, TrialLetter
 
 ANSWER_SHOWN = 80
 HIDDEN = {"id", "token", "token_hash", "recipient_tag", "lease", "leased_until"}
+
+
+class MailStateFilter(admin.ChoicesFieldListFilter):
+    """Finds what few mails are in by the indexes that hold those alone."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = super().queryset(request, queryset)
+        state = self.lookup_val[0] if self.lookup_val else None
+        if state == State.SENDING:
+            return chosen.held()  # type: ignore[attr-defined, no-any-return]
+        return chosen.filter(state__among=[state]) if state in SELDOM else chosen
 
 
 class OutgoingMailAdmin(admin.ModelAdmin):
     """A queue: to look at, and to decide what only a person can decide."""
 
     list_display: tuple[str, ...] = ("created_at", "state", "answer")
-    list_filter: ClassVar[tuple[Any, ...]] = ("state", "created_at")
+    list_filter: ClassVar[tuple[Any, ...]] = (("state", MailStateFilter), "created_at")
     search_fields: ClassVar[tuple[str, ...]] = ("message_id",)
     search_help_text = _("A whole Message-ID.")
     actions = ("send_again", "settle_as_accepted", "withdraw")
