@@ -5,7 +5,7 @@ from operator import or_
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.text import Truncator
@@ -22,11 +22,11 @@ HIDDEN = {"id", "token", "token_hash", "recipient_tag", "lease", "leased_until"}
 class MailStateFilter(admin.ChoicesFieldListFilter):
     """Finds what few mails are in by the indexes that hold those alone."""
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        chosen = super().queryset(request, queryset)
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        chosen: Any = super().queryset(request, queryset)
         state = self.lookup_val[0] if self.lookup_val else None
         if state == State.SENDING:
-            return chosen.held()  # type: ignore[attr-defined, no-any-return]
+            return chosen.held()
         return chosen.filter(state__among=[state]) if state in SELDOM else chosen
 
 

@@ -38,7 +38,7 @@ class OccurringFilter(admin.AllValuesFieldListFilter):
 
     def __init__(self, field: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(field, *args, **kwargs)
-        self.lookup_choices = list(_occurring(field.model, field.name))
+        self.lookup_choices = list(_occurring(field.model, field.name))  # type: ignore[assignment]
 
 
 def _occurring(model: Any, name: str) -> Iterator[Any]:
