@@ -153,6 +153,7 @@ def columns(model: Any, rows: dict[str, Any], some: Words) -> dict[str, str]:
         MailingCopy: {**mail, "subscriber_id": f"{_BASE} + n"},
         Pledge: {
             "number": some.text("6000000000 + n"),
+            "amount_minor": "500 + 100 * (n % 300)",
             "email_tag": unique,
             "created_at": past,
             "confirmed_at": one_in(20, "NULL", past),

@@ -93,7 +93,7 @@ def counts(mailing: Mailing) -> list[tuple[str, int]]:
 
 def progress(mailing: Mailing) -> dict[str, int]:
     """Return how many copies are in each state."""
-    return dict(mailing.copies.order_by().values_list("state").annotate(count=Count("pk")))
+    return dict(mailing.copies.order_by().values_list("state").annotate(count=Count("*")))
 
 
 def fingerprint(texts: Iterable[MailingText]) -> str:
