@@ -104,10 +104,9 @@ class Subscriber(models.Model):
             ),
             # With all that a mailing asks of them, so that their languages are counted in the index alone.
             models.Index(
-                fields=["language", "id", "confirmed_at", "unsubscribed_at"],
-                condition=Q(confirmed_at__isnull=False, unsubscribed_at=None),
-                name="campaign_subscribed_language",
+                fields=["language", "id", "confirmed_at", "unsubscribed_at"], name="campaign_subscribers_language"
             ),
+            models.Index(fields=["id"], condition=Q(unsubscribed_at__isnull=False), name="campaign_unsubscribed"),
         ]
 
     def __str__(self) -> str:
