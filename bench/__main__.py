@@ -67,8 +67,10 @@ def main() -> int:
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure pages, letters and statements.")
     parser.add_argument("what", nargs="*", help=f"of {', '.join(MEASURES)}; none: all but {', '.join(ASKED_FOR)}")
-    parser.add_argument("--only", default="", help="these rows of the letters alone, such as ours1,a")
-    parser.add_argument("--sizes", default="", help="signatures in the table, such as 100,100000")
+    parser.add_argument(
+        "--only", default="", help="these rows of the letters alone, such as ours1,a; or pages of the desk"
+    )
+    parser.add_argument("--sizes", default="", help="signatures in the table, such as 100,100000; rows at the desk")
     parser.add_argument("--quick", action="store_true", help="one short run")
     parser.add_argument("--rounds", type=int, default=0, help="how many runs (5 of the letters, 3 of what is served)")
     options = parser.parse_args()
@@ -153,7 +155,8 @@ def statements(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
 
 def desk(options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
     """Return the command that opens every page of the desk, and its settings."""
-    arguments = ["-m", "bench.desk", *(["--rows=2000"] if options.quick else [])]
+    rows = options.sizes or ("2000" if options.quick else "")
+    arguments = ["-m", "bench.desk", f"--only={options.only}", *([f"--rows={rows}"] if rows else [])]
     return arguments, {"DEVELOPMENT": "1", "DJANGO_SETTINGS_MODULE": "config.settings"}
 
 

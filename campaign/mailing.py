@@ -87,13 +87,13 @@ def best(texts: Iterable[MailingText], language: str) -> MailingText:
 
 def counts(mailing: Mailing) -> list[tuple[str, int]]:
     """Return how many would get it, by their language; the most first."""
-    rows = recipients(mailing).order_by().values_list("language").annotate(count=Count("pk"))
+    rows = recipients(mailing).order_by().values_list("language").annotate(count=Count("*"))
     return list(rows.order_by("-count", "language"))
 
 
 def progress(mailing: Mailing) -> dict[str, int]:
     """Return how many copies are in each state."""
-    return dict(mailing.copies.order_by().values_list("state").annotate(count=Count("pk")))
+    return dict(mailing.copies.order_by().values_list("state").annotate(count=Count("*")))
 
 
 def fingerprint(texts: Iterable[MailingText]) -> str:

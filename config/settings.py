@@ -149,8 +149,8 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "config.middleware.LanguageMiddleware",
-    "config.middleware.MethodMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "config.middleware.MethodMiddleware",  # before CommonMiddleware says how long the answer is
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db.models import Case, Q, QuerySet, Sum, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from donations.models import Allocation, Fund, Transaction
@@ -119,6 +119,19 @@ def _sort(balance: Balance, incoming: bool, kind: str, total: int) -> None:  # n
             balance.fees -= total
         case Kind.DEPOSIT | Kind.TRANSFER:
             balance.in_transit += total
+
+
+def left_open() -> QuerySet[Transaction]:
+    """Return the transactions of which something is left to be said. `left_minor` is how much."""
+    said = Allocation.objects.filter(transaction=OuterRef("pk")).order_by().values("transaction")
+    total = Coalesce(Subquery(said.annotate(total=Sum("amount_minor")).values("total")), 0)
+    found: QuerySet[Transaction] = (
+        Transaction.objects.filter(reverses=None)
+        .annotate(left_minor=F("amount_minor") - total)
+        .exclude(left_minor=0)
+        .exclude(Exists(Transaction.objects.filter(reverses=OuterRef("pk"))))
+    )
+    return found
 
 
 def unallocated(posted: Transaction) -> int:

@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from donations import triggers
+from donations import balances, triggers
 from donations.chaining import digest, seal, text_hash
 from donations.models import (
     Allocation,
@@ -42,6 +42,8 @@ _SECRET = StoredFile.erasable
 _TURN = 0x5EA1ED
 # A donor's click waits no longer for its turn: a long statement may be on its way into the books.
 PATIENCE_MS = 5000
+# Of lines that are gone from the desk, no more are named.
+_SHOWN = 100
 
 
 class BusyError(Exception):
@@ -326,6 +328,8 @@ def verify(noted: Head | None = None) -> list[str]:
 def _unguarded() -> Iterator[str]:
     for table in triggers.missing():
         yield _("%(table)s: the database's triggers are missing; `manage.py migrate` makes them.") % {"table": table}
+    for line in balances.left_open().filter(open_line=None).order_by("pk").only("pk")[:_SHOWN]:
+        yield _("Transaction %(pk)d is open, and the desk does not show it.") % {"pk": line.pk}
 
 
 def _breaks(noted: Head | None) -> Iterator[str]:

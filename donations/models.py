@@ -374,7 +374,13 @@ class Pledge(models.Model):
                 fields=["confirmed_at"],
                 condition=Q(confirmed_at__isnull=False, withdrawn_at=None),
                 name="donations_pledge_counted",
-            )
+            ),
+            # For what the desk suggests: the newest of an amount.
+            models.Index(
+                fields=["fund", "amount_minor", "id"],
+                condition=Q(confirmed_at__isnull=False, withdrawn_at=None),
+                name="donations_pledge_by_amount",
+            ),
         ]
         permissions = [("export_pledge", _("Can export the pledges, with names and addresses"))]
         constraints = [
@@ -1116,6 +1122,24 @@ class Evidence(Posted):
 
     def __str__(self) -> str:
         return f"{self.disbursement}: {self.file_id}"
+
+
+class OpenLine(models.Model):
+    """
+    Where the desk looks: the transactions of which something is left to be said.
+
+    An index over two tables, and no fact of its own: the database's triggers alone write it (donations/triggers/), and
+    how much is left is worked out from the books each time.
+    """
+
+    not_personal = ALL
+
+    transaction = models.OneToOneField(
+        Transaction, models.PROTECT, primary_key=True, related_name="open_line", verbose_name=_("transaction")
+    )
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class Allocation(Posted):

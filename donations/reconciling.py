@@ -12,8 +12,7 @@ from datetime import date
 from itertools import islice
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, F, OuterRef, QuerySet, Subquery, Sum, TextChoices
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet, TextChoices
 from django.db.transaction import atomic
 from django.utils.translation import gettext_lazy as _
 
@@ -76,16 +75,8 @@ def _settle(lines: Sequence[Transaction]) -> list[Allocation]:
 
 def waiting() -> QuerySet[Transaction]:
     """Return the lines of which something is left to be said, oldest first. `left_minor` is how much."""
-    said = Allocation.objects.filter(transaction=OuterRef("pk")).order_by().values("transaction")
-    total = Coalesce(Subquery(said.annotate(total=Sum("amount_minor")).values("total")), 0)
-    found: QuerySet[Transaction] = (
-        Transaction.objects.filter(reverses=None)
-        .annotate(left_minor=F("amount_minor") - total)
-        .exclude(left_minor=0)
-        .exclude(Exists(Transaction.objects.filter(reverses=OuterRef("pk"))))
-        .order_by("booked_on", "pk")
-    )
-    return found
+    # All other lines are settled: that the database holds.
+    return balances.left_open().filter(open_line__isnull=False).order_by("booked_on", "pk")
 
 
 @dataclass(frozen=True)

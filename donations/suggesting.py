@@ -95,10 +95,11 @@ def _read(lines: Sequence[Transaction], meant: dict[int, dict[str, bool]]) -> _K
     for pledge in _pledges().filter(number__in=set(chain.from_iterable(meant.values()))):
         by_number[pledge.number].append(pledge)
     by_iban: dict[str | None, dict[int, Pledge]] = defaultdict(dict)
-    seen = Allocation.objects.filter(
-        transaction__counterparty_iban_tag__in=tags, kind=Kind.PLEDGE, reverses=None, reversal=None
-    ).values_list("transaction__counterparty_iban_tag", "pledge")
-    pairs = set(seen.order_by("-pk")[:_EARLIER])
+    # The lines first: SQLite would look for their allocations among all, from the newest on.
+    came = Transaction.objects.filter(counterparty_iban_tag__in=tags).order_by("-pk")
+    tag_of = dict(came.values_list("pk", "counterparty_iban_tag")[:_EARLIER])
+    seen = Allocation.objects.filter(transaction__in=tag_of, kind=Kind.PLEDGE, reverses=None, reversal=None)
+    pairs = {(tag_of[line], pledge) for line, pledge in seen.order_by().values_list("transaction", "pledge")}
     paid_before = _pledges().in_bulk({pledge for _tag, pledge in pairs})
     for iban_tag, pledge_pk in pairs:
         by_iban[iban_tag][pledge_pk] = paid_before[pledge_pk]

@@ -13,17 +13,28 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from outbox.confirming import confirmed
-from outbox.models import OutgoingMailQuerySet, TrialLetter
+from outbox.models import SELDOM, OutgoingMailQuerySet, State, TrialLetter
 
 ANSWER_SHOWN = 80
 HIDDEN = {"id", "token", "token_hash", "recipient_tag", "lease", "leased_until"}
+
+
+class MailStateFilter(admin.ChoicesFieldListFilter):
+    """Finds what few mails are in by the indexes that hold those alone."""
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        chosen: Any = super().queryset(request, queryset)
+        state = self.lookup_val[0] if self.lookup_val else None
+        if state == State.SENDING:
+            return chosen.held()
+        return chosen.filter(state__among=[state]) if state in SELDOM else chosen
 
 
 class OutgoingMailAdmin(admin.ModelAdmin):
     """A queue: to look at, and to decide what only a person can decide."""
 
     list_display: tuple[str, ...] = ("created_at", "state", "answer")
-    list_filter: ClassVar[tuple[Any, ...]] = ("state", "created_at")
+    list_filter: ClassVar[tuple[Any, ...]] = (("state", MailStateFilter), "created_at")
     search_fields: ClassVar[tuple[str, ...]] = ("message_id",)
     search_help_text = _("A whole Message-ID.")
     actions = ("send_again", "settle_as_accepted", "withdraw")

@@ -7,6 +7,8 @@ outbox.engine does the rest.
 
 import uuid
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar, Self
 
 from django.apps import apps
@@ -40,6 +42,8 @@ class State(models.TextChoices):
 
 # Nothing of a mail in these states has left yet, and it is nobody's turn: it may be claimed, or withdrawn.
 WAITING = (State.QUEUED, State.DEFERRED)
+# What few mails are in, for long.
+SELDOM = (State.DEFERRED, State.BOUNCED, State.FAILED, State.IN_DOUBT, State.CANCELLED)
 
 
 @models.CharField.register_lookup
@@ -47,14 +51,19 @@ class Among(In):
     """
     `state__among`: IN, with the states written into the statement instead of bound to it.
 
-    SQLite uses a partial index only if it reads there, when it plans, that the index holds all the rows.
+    SQLite uses a partial index only if it reads there, when it plans, that the index holds all the rows; and of one
+    state it reads that only from `=`.
     """
 
     lookup_name = "among"
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
         sql, states = super().as_sql(compiler, connection)
-        return sql % tuple(f"'{State(str(state))}'" for state in states), ()
+        written = [f"'{State(str(state))}'" for state in states]
+        if len(written) == 1:
+            column, _none = self.process_lhs(compiler, connection)
+            return f"{column} = {written[0]}", ()
+        return sql % tuple(written), ()
 
 
 def new_message_id() -> str:
@@ -215,6 +224,12 @@ class OutgoingMail(models.Model):
                 fields=["id"],
                 condition=Q(state__in=(State.SENDING, State.IN_DOUBT)),
                 name="%(app_label)s_%(class)s_held",
+            ),
+            # For the desk's filter: of a million mails these are few. OR, not IN: so SQLite knows one of them in it.
+            models.Index(
+                fields=["state", "id"],
+                condition=reduce(or_, (Q(state=state) for state in SELDOM)),
+                name="%(app_label)s_%(class)s_few",
             ),
         ]
 

@@ -83,15 +83,21 @@ def forecast(*, target: Target | None = None, letter: Letter | None = None) -> F
     held_ids = paused_letters()
     waiting, ours = Counter[int](), Counter[int]()
     held_back: Counter[str] = Counter()
-    columns = ("target_id", "signature__letter_id") if letter or held_ids else ("target_id",)
     # "*": PostgreSQL then counts in the index alone.
-    for target_id, *letters, count in rows.values_list(*columns).annotate(count=Count("*")):
-        counts = (target is None or target_id == target.pk) and (letter is None or letters == [letter.pk])
-        if letters and letters[0] in held_ids:
+    for target_id, count in rows.values_list("target_id").annotate(count=Count("*")):
+        waiting[target_id] = count
+        ours[target_id] = count if letter is None and (target is None or target_id == target.pk) else 0
+    # The letter stands a table away, in the signature: only of those letters that matter here is it asked.
+    apart = {*held_ids, *([letter.pk] if letter else [])}
+    some = rows.filter(signature__letter__in=apart).values_list("target_id", "signature__letter_id")
+    for target_id, letter_id, count in some.annotate(count=Count("*")) if apart else ():
+        counts = (target is None or target_id == target.pk) and (letter is None or letter_id == letter.pk)
+        if letter_id in held_ids:
             held_back[_("while its letter is paused")] += count if counts else 0
-            continue
-        waiting[target_id] += count
-        ours[target_id] += count if counts else 0
+            waiting[target_id] -= count
+            ours[target_id] -= count if counts and letter is None else 0
+        elif counts:
+            ours[target_id] = count
     held = held_letters()
     shared = shared_limits(now, held)
     targets = Target.objects.filter(pk__in=waiting).select_related("breaker").order_by("pk")

@@ -578,7 +578,10 @@ class Signature(models.Model):
         INITIALS = "initials", _("with my initials")
         ANONYMOUS = "anonymous", _("not at all")
 
-    letter = models.ForeignKey(Letter, models.PROTECT, related_name="signatures", verbose_name=_("letter"))
+    # No index of its own: that of the charts serves.
+    letter = models.ForeignKey(
+        Letter, models.PROTECT, related_name="signatures", verbose_name=_("letter"), db_index=False
+    )
     text = models.ForeignKey(LetterText, models.PROTECT, related_name="signatures")
     # NULL once erased; until then one person signs one letter once.
     email_tag = TagField(null=True)
@@ -646,6 +649,8 @@ class Signature(models.Model):
                 name="protests_signature_counted",
             ),
             models.Index(fields=["created_at"], condition=Q(confirmed_at=None), name="protests_signature_unconfirmed"),
+            # For the charts: all that they count of who signed stands in it.
+            models.Index(fields=["letter", "created_at", "country", "id"], name="protests_signature_signed"),
         ]
 
     def __str__(self) -> str:
@@ -769,6 +774,8 @@ class Hold(models.Model):
         indexes = [
             models.Index(fields=["created_at"], condition=Q(decision=""), name="protests_hold_waits"),
             models.Index(fields=["decided_at"], condition=~Q(decision=""), name="protests_hold_decided"),
+            # For the charts, as of signatures.
+            models.Index(fields=["created_at", "letter", "country"], name="protests_hold_held"),
         ]
 
     def __str__(self) -> str:
@@ -889,9 +896,9 @@ class Delivery(OutgoingMail):
         indexes = [
             *OutgoingMail.Meta.indexes,
             models.Index(fields=["settled_at"], condition=Q(state__in=UNSENT), name="protests_delivery_unsent"),
-            # With the state: so SQLite, too, counts what waits without looking at the letters.
+            # With state and signature: so what waits is counted, and joined to its letter, in the index alone.
             models.Index(
-                fields=["target", "next_attempt_at", "state"],
+                fields=["target", "next_attempt_at", "state", "signature"],
                 condition=Q(state__in=WAITING),
                 name="protests_delivery_queue",
             ),

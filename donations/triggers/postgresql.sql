@@ -142,3 +142,46 @@ END $$
 --
 CREATE TRIGGER donations_sheet_stands BEFORE UPDATE OR DELETE ON donations_collectionsheet
 FOR EACH ROW WHEN (OLD.counted_at IS NOT NULL) EXECUTE FUNCTION donations_sheet_stands()
+--
+CREATE OR REPLACE FUNCTION donations_openline_keep() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'donations_transaction' THEN
+        IF NEW.reverses_id IS NULL THEN
+            INSERT INTO donations_openline (transaction_id) VALUES (NEW.id);
+        ELSE
+            DELETE FROM donations_openline WHERE transaction_id = NEW.reverses_id;
+        END IF;
+    ELSIF (SELECT SUM(amount_minor) FROM donations_allocation WHERE transaction_id = NEW.transaction_id)
+        = (SELECT amount_minor FROM donations_transaction WHERE id = NEW.transaction_id) THEN
+        DELETE FROM donations_openline WHERE transaction_id = NEW.transaction_id;
+    ELSE
+        INSERT INTO donations_openline (transaction_id) VALUES (NEW.transaction_id) ON CONFLICT DO NOTHING;
+    END IF;
+    RETURN NULL;
+END $$
+--
+CREATE TRIGGER donations_openline_of_transaction AFTER INSERT ON donations_transaction
+FOR EACH ROW EXECUTE FUNCTION donations_openline_keep()
+--
+CREATE TRIGGER donations_openline_of_allocation AFTER INSERT ON donations_allocation
+FOR EACH ROW EXECUTE FUNCTION donations_openline_keep()
+--
+CREATE OR REPLACE FUNCTION donations_openline_stands() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' OR EXISTS (
+        SELECT 1 FROM donations_transaction AS line WHERE line.id = OLD.transaction_id
+        AND NOT EXISTS (SELECT 1 FROM donations_transaction WHERE reverses_id = line.id)
+        AND line.amount_minor <> (
+            SELECT COALESCE(SUM(amount_minor), 0) FROM donations_allocation WHERE transaction_id = line.id
+        )
+    ) THEN
+        PERFORM privacy_refuse('donations_openline: something of this line is left to be said');
+    END IF;
+    RETURN OLD;
+END $$
+--
+CREATE TRIGGER donations_openline_stands BEFORE UPDATE OR DELETE ON donations_openline
+FOR EACH ROW EXECUTE FUNCTION donations_openline_stands()
+--
+CREATE TRIGGER donations_openline_is_not_emptied BEFORE TRUNCATE ON donations_openline
+FOR EACH STATEMENT EXECUTE FUNCTION privacy_keep_all('triggers alone write this table')

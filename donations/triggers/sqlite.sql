@@ -132,3 +132,33 @@ WHEN OLD.counted_at IS NOT NULL AND (
 BEGIN
     SELECT RAISE(ABORT, 'donations_collectionsheet: a counted sheet is never edited or deleted');
 END
+--
+CREATE TRIGGER donations_openline_of_transaction AFTER INSERT ON donations_transaction
+BEGIN
+    INSERT INTO donations_openline (transaction_id) SELECT NEW.id WHERE NEW.reverses_id IS NULL;
+    DELETE FROM donations_openline WHERE transaction_id = NEW.reverses_id;
+END
+--
+CREATE TRIGGER donations_openline_of_allocation AFTER INSERT ON donations_allocation
+BEGIN
+    INSERT INTO donations_openline (transaction_id) SELECT NEW.transaction_id
+    WHERE NOT EXISTS (SELECT 1 FROM donations_openline WHERE transaction_id = NEW.transaction_id);
+    DELETE FROM donations_openline WHERE transaction_id = NEW.transaction_id AND (
+        SELECT SUM(amount_minor) FROM donations_allocation WHERE transaction_id = NEW.transaction_id
+    ) = (SELECT amount_minor FROM donations_transaction WHERE id = NEW.transaction_id);
+END
+--
+CREATE TRIGGER donations_openline_is_not_edited BEFORE UPDATE ON donations_openline
+BEGIN
+    SELECT RAISE(ABORT, 'donations_openline: triggers alone write this table');
+END
+--
+CREATE TRIGGER donations_openline_is_not_deleted BEFORE DELETE ON donations_openline
+BEGIN
+    SELECT RAISE(ABORT, 'donations_openline: something of this line is left to be said')
+    FROM donations_transaction AS line WHERE line.id = OLD.transaction_id
+    AND NOT EXISTS (SELECT 1 FROM donations_transaction WHERE reverses_id = line.id)
+    AND line.amount_minor <> (
+        SELECT COALESCE(SUM(amount_minor), 0) FROM donations_allocation WHERE transaction_id = line.id
+    );
+END

@@ -97,4 +97,5 @@ def test_whoever_opens_an_address_that_takes_only_what_a_form_sends_is_told_so(c
     assert response.status_code == 405
     assert response["Allow"] == "POST"
     assert "This address only takes what a form sends" in response.text
+    assert int(response["Content-Length"]) == len(response.content)
     assert "no-store" in response["Cache-Control"]

@@ -336,6 +336,11 @@ class TestNoReaderDecidesWhatOthersSee:
             site.get(f"/updates/?page={number}")
         assert len(site.asked) == 1
 
+    def test_each_page_that_there_is_is_kept(self, site):
+        UpdateFactory.create_batch(21)
+        assert site.get("/updates/?page=2").status == 200
+        assert site.is_kept("/updates/?page=2")
+
     def test_pages_after_the_last_one_are_not_kept(self, site):
         for path in ("/updates/?page=", "/messages/?country=DE&page=", "/pickets/?page=", "/endorsements/?page="):
             for number in ("2", "99", "1000"):

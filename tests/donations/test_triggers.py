@@ -5,7 +5,7 @@ from django.db import IntegrityError, connection
 from django.db.transaction import atomic
 from django.utils import timezone
 
-from donations import accounts, posting, triggers
+from donations import accounts, balances, ledger, posting, reconciling, triggers
 from donations.models import (
     Allocation,
     Approval,
@@ -16,6 +16,7 @@ from donations.models import (
     Disbursement,
     Evidence,
     LedgerEvent,
+    OpenLine,
     Rate,
     StoredFile,
     Transaction,
@@ -289,3 +290,62 @@ def test_a_missing_trigger_is_noticed_and_made_again():
     assert "donations_transaction" in triggers.missing()
     triggers.create("default")
     assert triggers.missing() == []
+
+
+def open_lines():
+    """Return what the database keeps as open, once that is what the books say."""
+    kept = set(OpenLine.objects.values_list("pk", flat=True))
+    assert kept == set(balances.left_open().values_list("pk", flat=True))
+    return kept
+
+
+def test_the_database_keeps_which_lines_are_open():
+    who = OrganiserFactory()
+    account = BankAccountFactory()
+    line = TransactionFactory(fund=account.fund, account=account, amount_minor=2500)
+    line = posting.post(
+        Transaction(fund=account.fund, account=account, amount_minor=2500, currency="EUR", booked_on=line.booked_on)
+    )
+    assert line.pk in open_lines()
+
+    part = posting.allocate(line, "gift", 1000, by=who)
+    assert line.pk in open_lines()
+    posting.allocate(line, "gift", 1500, by=who)
+    assert line.pk not in open_lines()
+    posting.undo(part, by=who)
+    assert line.pk in open_lines()
+    posting.reverse(line, by=who)
+    assert line.pk not in open_lines()
+
+
+def test_no_open_line_is_taken_from_the_desk():
+    account = BankAccountFactory()
+    line = posting.post(
+        Transaction(
+            fund=account.fund, account=account, amount_minor=2500, currency="EUR", booked_on=timezone.localdate()
+        )
+    )
+    with pytest.raises(IntegrityError, match="left to be said"):
+        sql("DELETE FROM donations_openline WHERE transaction_id = %s", line.pk)
+    with pytest.raises(IntegrityError, match="donations_openline"):
+        sql("UPDATE donations_openline SET transaction_id = transaction_id + 1")
+    if connection.vendor == "postgresql":
+        with pytest.raises(IntegrityError, match="triggers alone"):
+            sql("SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE donations_openline")
+    assert open_lines() == {line.pk}
+    assert ledger.verify() == []
+
+    triggers.drop("default")
+    sql("DELETE FROM donations_openline")
+    triggers.create("default")
+    assert ledger.verify() == [f"Transaction {line.pk} is open, and the desk does not show it."]
+
+
+def test_a_settled_line_that_is_kept_as_open_shows_nothing():
+    account = BankAccountFactory()
+    line = TransactionFactory(fund=account.fund, account=account, pledge=PledgeFactory(fund=account.fund))
+    assert line.pk not in open_lines()
+    sql("INSERT INTO donations_openline (transaction_id) VALUES (%s)", line.pk)
+    assert not reconciling.waiting().exists()
+    sql("DELETE FROM donations_openline WHERE transaction_id = %s", line.pk)
+    assert not open_lines()

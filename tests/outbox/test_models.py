@@ -1,9 +1,11 @@
 import pytest
+from django.db import connection
+from django.urls import reverse
 from django.utils import timezone
 
-from outbox.models import WAITING, State
+from outbox.models import SELDOM, WAITING, State
 from protests.models import Delivery
-from tests.factories import DeliveryFactory
+from tests.factories import DeliveryFactory, OrganiserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -35,3 +37,24 @@ def test_no_state_is_no_row():
     DeliveryFactory()
 
     assert not Delivery.objects.filter(state__among=[]).exists()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads an empty table without an index")
+@pytest.mark.parametrize("state", [State.ACCEPTED, *SELDOM])
+def test_one_state_is_found_by_an_index_of_its_own(state):
+    plan = Delivery.objects.filter(state__among=[state], target=1).order_by("settled_at").values("pk").explain()
+    assert "INDEX protests_delivery_" in plan
+
+
+def test_the_desk_finds_the_mails_in_each_state(client):
+    for state in State:
+        lease = {"lease": "x", "leased_until": timezone.now()} if state == State.SENDING else {}
+        DeliveryFactory(state=state, **lease)
+    client.force_login(OrganiserFactory())
+
+    for state in State:
+        response = client.get(reverse("admin:protests_delivery_changelist"), {"state__exact": state})
+        assert [row.state for row in response.context["cl"].result_list] == [state]
+    response = client.get(reverse("admin:protests_delivery_changelist"), {"state__exact": "nonsense"})
+    assert response.status_code == 200
+    assert not response.context["cl"].result_list

@@ -44,7 +44,7 @@ def test_they_are_drawn_without_style_or_script_in_the_page(client, django_asser
     assert client.get(url).status_code == 302
     client.force_login(OrganiserFactory())
 
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(18):
         response = client.get(url, {"country": "DE"})
 
     page = response.content.decode()

@@ -109,9 +109,7 @@ class TestList:
         assert second.count("Berlin") == 1
         assert "Hamburg" not in second
 
-    @pytest.mark.parametrize(
-        "query", ["country=XX", "country=%00", "page=0", "page=999", "page=x", "country=DE&page=9"]
-    )
+    @pytest.mark.parametrize("query", ["country=XX", "country=%00", "page=0", "page=x", "country=DE&page=1"])
     def test_what_makes_no_sense_is_left_out(self, client, query):
         PicketFactory()
         assert client.get(f"/pickets/?{query}").status_code == 200
