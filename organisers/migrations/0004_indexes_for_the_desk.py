@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('organisers', '0002_audit'),
+        ('organisers', '0003_second_factors_are_no_longer_in_the_clear'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
