@@ -28,6 +28,7 @@ from donations import balances, collecting, disbursing, documents, filing, money
 from donations.models import Allocation, Approval, CollectionSheet, Disbursement, Fund, StoredFile, Transaction
 from donations.posting import RefusedError
 from outbox.confirming import confirmed
+from privacy.fields import Unreadable
 
 Kind = Allocation.Kind
 # What printing takes at once, a page each.
@@ -804,6 +805,9 @@ class StoredFileAdmin(WithSteps):
         stored = get_object_or_404(StoredFile, pk=pk)
         if not stored.content:
             messages.error(request, _("This file was erased. Its hash stays."))
+            return HttpResponseRedirect(self.url("change", stored))
+        if isinstance(stored.content, Unreadable):
+            messages.error(request, _("This file cannot be read: the key that it was stored under is missing."))
             return HttpResponseRedirect(self.url("change", stored))
         return download(filing.content(stored), stored.media_type, stored.name)
 

@@ -4,6 +4,7 @@ from html import unescape
 from io import BytesIO
 
 import pytest
+from cryptography.fernet import Fernet
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
@@ -191,6 +192,16 @@ def test_a_scan_is_kept_for_organisers_alone(desk, client, organiser, fund):
     assert client.get(url("storedfile", "download", stored.pk)).status_code == 302
     client.force_login(OrganiserFactory(is_superuser=False))
     assert client.get(url("storedfile", "download", stored.pk)).status_code == 403
+
+
+def test_a_file_whose_key_is_lost_is_said_to_be_so(desk, fund, settings):
+    sheet = collecting.make(fund, "EUR")
+    desk.post(url("collectionsheet", "scan", sheet.pk), upload())
+    settings.PRIVACY_KEYS = [Fernet.generate_key().decode()]
+    stored = StoredFile.objects.get()
+    assert "its key" not in text(desk.get(url("storedfile", "change", stored.pk)))
+    answer = desk.get(url("storedfile", "download", stored.pk), follow=True)
+    assert "the key that it was stored under is missing" in text(answer)
 
 
 def test_a_file_that_shows_too_much_is_erased(desk, organiser, fund):
