@@ -150,7 +150,8 @@ def _other(field, value, number):
     if isinstance(value, int):
         return value + number
     if field.max_length == 64:
-        return f"{number:064x}"
+        # An entry's own hash is not the one before it: the next entry could not go on from it.
+        return f"{number:x}".rjust(64, "f" if field.name == "hash" else "0")
     if field.name == "number":
         return f"{number + 5_000_000_000:010d}"
     return f"{number}{value}"[: field.max_length]
