@@ -139,7 +139,7 @@ class Page(HTMLParser):
         elif tag == "form":
             self._form = None
         elif tag == "select":
-            self._select = None
+            self._select = self._option = None  # an option's own end may be left out (HTML, 13.1.2.4)
         elif tag == "option":
             self._option = None
         elif tag == "textarea":
