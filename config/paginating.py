@@ -93,18 +93,17 @@ class BoundedAdmin:
         """Refuse at once to delete what other rows stand in the way of: Django reads all of them first."""
         model = self.model  # type: ignore[attr-defined]
         keys = objs.order_by().values("pk") if isinstance(objs, QuerySet) else [row.pk for row in objs]
-        in_the_way = [
-            line
-            for rows in _protecting(model._base_manager.filter(pk__in=keys), frozenset({model}))
-            for line in self._told(rows)
-        ]
+        in_the_way: dict[type[Model], list[str]] = {}
+        for rows in _protecting(model._base_manager.filter(pk__in=keys), frozenset({model})):
+            if rows.model not in in_the_way and (told := list(self._told(rows))):
+                in_the_way[rows.model] = told
         if in_the_way:
-            return [], {}, set(), in_the_way
+            return [], {}, set(), [line for told in in_the_way.values() for line in told]
         return super().get_deleted_objects(objs, request)  # type: ignore[misc]
 
     def _told(self, rows: QuerySet[Any]) -> Iterator[str]:
         """Name what rows there are, or say how many; nothing of none."""
-        counted = BoundedPaginator(rows, MOST_NAMED)
+        counted = BoundedPaginator(rows.order_by("pk"), MOST_NAMED)
         if counted.count > MOST_NAMED:
             text = _("%(rows)s: more than %(count)s") if counted.more else _("%(rows)s: %(count)s")
             yield text % {"rows": capfirst(rows.model._meta.verbose_name_plural), "count": intcomma(counted.count)}
