@@ -44,6 +44,7 @@ from donations.rates_admin import RateAdmin
 from donations.statements_admin import BankStatementAdmin
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
+from outbox.deciding import newest
 from privacy.addresses import address_tag
 
 
@@ -215,29 +216,29 @@ class PledgeStateFilter(admin.SimpleListFilter):
         return queryset
 
 
+# Of so many pledges at most is added up what arrived.
+COMPARED = 10_000
+
+
 class PaidFilter(admin.SimpleListFilter):
     """Pledges to be given once, by how what arrived compares with them."""
 
-    title = _("paid")
+    title = _("paid, of the newest 10,000")
     parameter_name = "paid"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [(paid.value, paid.label) for paid in reconciling.Paid]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        once = queryset.filter(frequency=Pledge.Frequency.ONCE)
-        match self.value():
-            case reconciling.Paid.NOTHING:
-                return queryset.filter(received_minor__lte=0)
-            case reconciling.Paid.PART:
-                return once.filter(received_minor__gt=0, received_minor__lt=F("amount_minor"))
-            case reconciling.Paid.FULL:
-                return once.filter(received_minor=F("amount_minor"))
-            case reconciling.Paid.OVER:
-                return once.filter(received_minor__gt=F("amount_minor"))
-            case reconciling.Paid.RUNNING:
-                return queryset.filter(frequency=Pledge.Frequency.MONTHLY, received_minor__gt=0)
-        return queryset
+        once = Q(frequency=Pledge.Frequency.ONCE)
+        wanted = {
+            reconciling.Paid.NOTHING: Q(received_minor__lte=0),
+            reconciling.Paid.PART: once & Q(received_minor__gt=0, received_minor__lt=F("amount_minor")),
+            reconciling.Paid.FULL: once & Q(received_minor=F("amount_minor")),
+            reconciling.Paid.OVER: once & Q(received_minor__gt=F("amount_minor")),
+            reconciling.Paid.RUNNING: Q(frequency=Pledge.Frequency.MONTHLY, received_minor__gt=0),
+        }.get(self.value())
+        return newest(queryset, COMPARED).filter(wanted) if wanted else queryset
 
 
 @admin.register(Pledge)
@@ -247,7 +248,8 @@ class PledgeAdmin(Exporting, admin.ModelAdmin):
     list_display = (
         *("number", "created_at", "fund", "kind", "name", "organisation", "amount", "received", "paid", "state"),
     )
-    list_filter = (PledgeStateFilter, PaidFilter, "fund", "kind", "frequency", CurrencyFilter, "created_at")
+    # What is added up comes last: the others have narrowed it down then.
+    list_filter = (PledgeStateFilter, "fund", "kind", "frequency", CurrencyFilter, "created_at", PaidFilter)
     list_select_related = ("fund",)
     search_fields = ("number",)
     search_help_text = _("The number or its beginning, an OGM or RF reference as typed, or a whole e-mail address.")

@@ -644,13 +644,14 @@ class Signature(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["letter", "-confirmed_at"],
+                fields=["letter", "-confirmed_at", "country"],
                 condition=Q(confirmed_at__isnull=False, withdrawn_at=None),
                 name="protests_signature_counted",
             ),
             models.Index(fields=["created_at"], condition=Q(confirmed_at=None), name="protests_signature_unconfirmed"),
             # For the charts: all that they count of who signed stands in it.
             models.Index(fields=["letter", "created_at", "country", "id"], name="protests_signature_signed"),
+            models.Index(fields=["country", "id"], name="protests_signature_country"),
         ]
 
     def __str__(self) -> str:
@@ -841,6 +842,7 @@ class ConfirmationMail(OutgoingMail):
         indexes = [
             *OutgoingMail.Meta.indexes,
             models.Index(fields=["recipient_tag", "created_at"], name="protests_mails_to_a_mailbox"),
+            models.Index(fields=["id"], condition=Q(bad_news=True), name="protests_mails_of_bad_news"),
         ]
 
     @classmethod

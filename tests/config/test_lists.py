@@ -5,9 +5,11 @@ from django.contrib import admin
 from django.db import connection
 from django.urls import reverse
 
+from campaign.admin import audit
 from campaign.models import MailingCopy, Subscriber
 from config import paginating
-from donations.models import Pledge, Transaction
+from donations.models import Allocation, Pledge, Transaction
+from organisers import auditing
 from organisers.models import AuditEntry
 from protests.models import ConfirmationMail, Delivery, Signature
 from tests.factories import OrganiserFactory, SignatureFactory
@@ -104,6 +106,36 @@ def test_no_order_that_a_long_list_offers_sorts_its_table(desk, monkeypatch):
             if connection.vendor == "sqlite" and "USE TEMP B-TREE" in rows.select_related(None)[:100].explain():
                 sorting.append((model.__name__, place, rows.query.order_by))
     assert not sorting
+
+
+@on_one_database
+@pytest.mark.parametrize(
+    ("model", "query", "joined", "index"),
+    [
+        (Signature, {"country": "AF"}, None, "protests_signature_country"),
+        (ConfirmationMail, {"bad_news__exact": "1"}, None, "protests_mails_of_bad_news"),
+        (Allocation, {}, "reversal", "donations_reversals"),
+    ],
+)
+def test_what_is_rare_is_found_by_an_index_that_holds_it_alone(desk, model, query, joined, index):
+    more(one_of_each()[model._meta.label_lower], 500)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # from which SQLite learns that an index full of NULL is good for nothing
+    rows = desk.get(list_of(model), query).context["cl"].queryset
+    assert index in rows.select_related(None).select_related(joined)[:100].explain()
+
+
+def test_the_record_is_searched_in_its_newest_entries_of_what_is_filtered(desk, monkeypatch):
+    monkeypatch.setattr(audit, "SEARCHED", 2)
+    for act, page in (("printed", "leaflet 1"), ("printed", "leaflet 2"), ("folded", "leaflet 3")):
+        auditing.write(act, 1, page=page)
+
+    def found(**query):
+        return [entry.page for entry in desk.get(list_of(AuditEntry), query).context["cl"].result_list]
+
+    assert found(q="leaflet") == ["leaflet 3", "leaflet 2"]
+    assert found(q="leaflet", act="printed") == ["leaflet 2", "leaflet 1"]
+    assert found(act="printed") == ["leaflet 2", "leaflet 1"]
 
 
 @pytest.mark.parametrize("lookup", ["own_words__regex", "country__iregex", "letter__slug__regex"])

@@ -4,7 +4,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from donations import balances, posting, reconciling, references
+from donations import admin, balances, posting, reconciling, references
 from donations.models import Allocation, Transaction
 from tests.donations.test_reconciling import IBAN, line_at, pledge_of
 from tests.factories import BankAccountFactory, FundFactory, OrganiserFactory, PledgeFactory
@@ -252,6 +252,22 @@ def test_a_pledges_page_tells_what_arrived_and_whether_it_is_all(desk, fund, acc
     listed = reverse("admin:donations_pledge_changelist")
     for paid, expected in (("over", [pledge]), ("nothing", [other]), ("full", []), ("part", []), ("running", [])):
         assert list(desk.get(listed, {"paid": paid}).context["cl"].result_list) == expected
+
+
+def test_paid_compares_the_newest_pledges_of_what_else_is_filtered(desk, fund, account, monkeypatch):
+    monkeypatch.setattr(admin, "COMPARED", 2)
+    old, middle, paid, new = (pledge_of(fund) for _ in range(4))
+    other = PledgeFactory(fund=FundFactory(strike=fund.strike), confirmed=True)
+    reconciling.settle([line_at(account, amount_minor=paid.amount_minor, reference=paid.number)])
+    listed = reverse("admin:donations_pledge_changelist")
+
+    def found(**query):
+        return list(desk.get(listed, query).context["cl"].result_list)
+
+    assert found(paid="nothing") == [other, new]
+    assert found(paid="nothing", fund__id__exact=fund.pk) == [new]
+    assert found(paid="full", fund__id__exact=fund.pk) == [paid]
+    assert found() == [other, new, paid, middle, old]
 
 
 def test_money_recorded_by_hand_needs_no_word_at_the_desk_until_it_is_undone(desk, fund):
