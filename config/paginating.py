@@ -123,7 +123,8 @@ class BoundedAdmin:
 
 def _protecting(rows: QuerySet[Any], gone: frozenset[type[Model]]) -> Iterator[QuerySet[Any]]:
     """Yield what protects rows from being deleted, and what protects the rows that would go with them."""
-    for relation in get_candidate_relations_to_delete(rows.model._meta):
+    relations: Any = get_candidate_relations_to_delete(rows.model._meta)
+    for relation in relations:
         model = relation.related_model
         related = model._base_manager.filter(**{f"{relation.field.name}__in": rows.values("pk")})
         if relation.on_delete is PROTECT:

@@ -231,13 +231,13 @@ class PaidFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         once = Q(frequency=Pledge.Frequency.ONCE)
-        wanted = {
+        wanted: Q | None = {
             reconciling.Paid.NOTHING: Q(received_minor__lte=0),
             reconciling.Paid.PART: once & Q(received_minor__gt=0, received_minor__lt=F("amount_minor")),
             reconciling.Paid.FULL: once & Q(received_minor=F("amount_minor")),
             reconciling.Paid.OVER: once & Q(received_minor__gt=F("amount_minor")),
             reconciling.Paid.RUNNING: Q(frequency=Pledge.Frequency.MONTHLY, received_minor__gt=0),
-        }.get(self.value())
+        }.get(self.value())  # type: ignore[call-overload]
         return newest(queryset, COMPARED).filter(wanted) if wanted else queryset
 
 
