@@ -68,7 +68,8 @@ class ActFilter(OccurringFilter):
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         for choice in super().choices(changelist):
-            yield {**choice, "display": ACTS.get(choice["display"], choice["display"])}
+            act = str(choice["display"])
+            yield {**choice, "display": ACTS.get(act, act)}
 
 
 def _occurring(model: Any, name: str) -> Iterator[Any]:
