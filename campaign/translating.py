@@ -115,6 +115,7 @@ def work(user: User) -> Iterator[Waiting]:
             f"{reverse('admin:translations')}?language={code}",
             len(found),
             min((since for _pk, since in found if since), default=None),
+            decides=False,
         )
 
 

@@ -41,6 +41,8 @@ class Waiting:
     url: str
     found: int
     oldest: date | datetime | None = None
+    # Whether somebody or something waits for a decision; what is work without one comes after all that does.
+    decides: bool = True
 
     @property
     def count(self) -> int:
@@ -128,8 +130,9 @@ def form_for(model: Any, row: Any = None, **initial: Any) -> str:
 
 
 def waiting_for(user: User) -> list[Waiting]:
-    """Return what waits for this organiser, in the order of the apps."""
-    return [one for function in _asks for one in function(user) if one.found]
+    """Return what waits for this organiser, decisions first, in the order of the apps."""
+    found = [one for function in _asks for one in function(user) if one.found]
+    return sorted(found, key=attrgetter("decides"), reverse=True)
 
 
 def waiting(rows: QuerySet[Any], since: str, *, what: Text, to_do: Text, url: str, order: str = "") -> Waiting:

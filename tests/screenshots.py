@@ -176,8 +176,9 @@ def public_pages(page: Page, site: str) -> Iterator[str]:
     page.goto("/updates/")
     for update in page.locator("main h2 a, main h3 a").evaluate_all("links => links.map(link => link.pathname)"):
         page.goto(update)
-        if page.locator("form [name=text]").count():
-            yield "update-comments"
+        if page.locator("main a[href$='/comment/']").count():
+            page.locator("main a[href$='/comment/']").click()
+            yield "update-comment"
             press(page.locator("form:has([name=text])"))
             yield "update-comment-errors"
             break

@@ -34,12 +34,43 @@ RECORD = Export(
 )
 
 
+# The acts in the reader's language; the record itself keeps them as they stand here.
+ACTS = {
+    "added": _("added"),
+    "changed": _("changed"),
+    "deleted": _("deleted"),
+    "exported": _("exported"),
+    "invited": _("invited"),
+    "invitation accepted": _("invitation accepted"),
+    "logged in": _("logged in"),
+    "logged out": _("logged out"),
+    "failed to log in": _("failed to log in"),
+    "locked out": _("locked out"),
+    "authenticated again": _("authenticated again"),
+    "second factor added": _("second factor added"),
+    "second factor removed": _("second factor removed"),
+    "second factor reset": _("second factor reset"),
+    "recovery codes made": _("recovery codes made"),
+    "sessions ended": _("sessions ended"),
+    "let go": _("let go"),
+}
+
+
 class OccurringFilter(admin.AllValuesFieldListFilter):
     """The values that occur in a column which an index begins with, but none: found one by one, not by reading all."""
 
     def __init__(self, field: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(field, *args, **kwargs)
         self.lookup_choices: Any = list(_occurring(field.model, field.name))
+
+
+class ActFilter(OccurringFilter):
+    """The same for acts, in the reader's language."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for choice in super().choices(changelist):
+            act = str(choice["display"])
+            yield {**choice, "display": ACTS.get(act, act)}
 
 
 def _occurring(model: Any, name: str) -> Iterator[Any]:
@@ -58,15 +89,15 @@ SEARCHED = 100_000
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(Exporting, OwnersAlone):
-    list_display = ("at", "who", "act", "page", "what", "told")
+    list_display = ("at", "who", "done", "page", "what", "told")
     list_display_links = ("at",)
-    list_filter = (("act", OccurringFilter), "at", ("model", OccurringFilter))
+    list_filter = (("act", ActFilter), "at", ("model", OccurringFilter))
     list_select_related = ("actor",)
     search_fields = ("=object_id", "page", "name")
     search_help_text = _(
         "A page’s name, a row’s name or its key; of what is filtered, the newest 100,000 are looked through."
     )
-    fields = ("at", "who", "act", "page", "what", "before_and_after", "previous_hash", "hash")
+    fields = ("at", "who", "done", "page", "what", "before_and_after", "previous_hash", "hash")
     readonly_fields = fields
     ordering = ("-id",)
     exports = (RECORD,)
@@ -97,6 +128,10 @@ class AuditEntryAdmin(Exporting, OwnersAlone):
         if entry.actor_id is None:
             return str(_("nobody who was let in"))
         return str(entry.actor or _("account %(number)d") % {"number": entry.actor_id})
+
+    @admin.display(description=_("what"), ordering="act")
+    def done(self, entry: AuditEntry) -> str:
+        return str(ACTS.get(entry.act, entry.act))
 
     @admin.display(description=_("to what"))
     def what(self, entry: AuditEntry) -> str:

@@ -165,6 +165,15 @@ def test_money_waits_for_the_treasurers(client):
     assert found == [("Bank lines that did not find their pledge", 1), ("Accounts that another organiser proposed", 1)]
 
 
+def test_what_waits_for_a_decision_comes_before_what_waits_to_be_translated(client):
+    fund = BankAccountFactory().fund
+    TransactionFactory(fund=fund)
+    found = read(client, with_permissions("add_allocation", "change_fund", "change_update")).context["waiting"]
+    assert str(found[0].what) == "Bank lines that did not find their pledge"
+    assert len(found) > 1
+    assert all(str(one.what).startswith("Translations") for one in found[1:])
+
+
 def test_the_operator_hears_that_nothing_runs(client):
     operator = OrganiserFactory()
     for name in (Heartbeat.BEAT, Heartbeat.WORKER):

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group
@@ -14,6 +15,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from django.urls import reverse
 
+from campaign.admin.audit import ACTS
 from campaign.models import Activist, Subscriber, Update
 from donations.models import PostedError
 from limits.models import Block
@@ -466,3 +468,21 @@ def test_django_s_own_history_names_no_supporter(owner):
     told = " ".join(f"{entry.object_repr} {entry.change_message}" for entry in LogEntry.objects.all())
     assert "nora" not in told.lower()
     assert str(update) in told
+
+
+def test_every_act_that_is_written_is_known_by_a_translated_name_on_the_desk():
+    sources = [path.read_text() for app in ("organisers", "config") for path in (settings.BASE_DIR / app).glob("*.py")]
+    written = {
+        act for text in sources for act in re.findall(r'(?:auditing\.write|_tell)\((?:name, )?"([a-z ]+)"', text)
+    }
+    written |= {auditing.ADDED, auditing.CHANGED, auditing.DELETED, "logged in", "authenticated again"}
+    assert len(written) >= 15
+    assert written <= ACTS.keys()
+
+
+def test_the_record_says_acts_in_the_readers_language_and_keeps_them_in_its_own(desk, owner, monkeypatch):
+    auditing.write("sessions ended", owner.pk, owner)
+    monkeypatch.setitem(ACTS, "sessions ended", "Sitzungen beendet")  # catalogues need not be compiled here
+    told = desk.get(reverse("admin:organisers_auditentry_changelist") + "?act=sessions+ended").text
+    assert told.count("Sitzungen beendet") == 2  # in the list and its filter
+    assert AuditEntry.objects.filter(act="sessions ended").exists()
