@@ -612,7 +612,7 @@ class TestDesk:
         assert len(links) == 4
         for link in links:
             assert "Somebody Else" not in text_of(desk.get(reverse(self.LIST) + "?group=" + link))
-            assert "3 held signatures" in text_of(desk.get(reverse(self.LIST) + "?group=" + link))
+            assert "3 results" in text_of(desk.get(reverse(self.LIST) + "?group=" + link))
 
     def test_a_burst_is_a_group(self, desk):
         with time_machine.travel(1_900_000_000, tick=False):
