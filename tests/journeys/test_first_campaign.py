@@ -134,7 +134,7 @@ def test_two_organisers_make_a_first_campaign_by_following_the_steps(visitor, en
 
     second.page.goto("/admin/")
     second.click("Accounts that another organiser proposed")
-    second.page.locator("#action-toggle").check()
+    second.page.locator("input.action-select").check()  # not "all": its script may still be loading
     second.page.locator("select[name=action]").select_option(label="Approve, as the second organiser")
     second.clicks += 2
     second.click("Go", "button")
