@@ -351,7 +351,7 @@ def admin_pages(page: Page, password: str) -> Iterator[str]:
     yield from door_pages(page, password)
     yield "admin-index"
     page.goto("/admin/campaign/update/")
-    page.locator("#action-toggle").check()
+    page.locator("input.action-select").first.check()  # not "all": its script may still be loading
     page.locator("select[name=action]").select_option(index=2)
     page.locator("button[name=index]").click()
     yield "admin-confirm-action"
