@@ -468,7 +468,9 @@ def test_a_picture_goes_out_as_it_is_and_texts_name_it_by_its_hash(tmp_path, med
     there = files(tmp_path / "out")
     assert there[f"pictures/{row.slug}.jpg"] == (media / f"{row.sha256}-1200.jpg").read_bytes()
     assert "Eine Menge" in there[f"pictures/{row.slug}.toml"].decode()
-    assert f"picture:{row.pk}" not in there["updates/news.md"].decode()
+    written = there["updates/news.md"].decode()
+    assert f'![the gate](picture:{row.slug} "At noon")' in written
+    assert f"[a]: <picture:{row.slug}>" in written
     assert load(tmp_path / "out").changed_nothing
     assert Update.objects.get().body.startswith(f"![the gate](picture:{row.pk} ")
     empty()

@@ -287,7 +287,7 @@ class TestNoReaderDecidesWhatOthersSee:
         assert len(site.asked) == 1
         for text in map(repr, site.asked[0].values()):
             assert "evil" not in text
-            assert "6666" not in text
+            assert "localhost:6666" not in text
         assert site.get("/updates/feed/").body == poisoned.body
         assert len(site.asked) == 1
         caches["pages"].clear()

@@ -55,7 +55,7 @@ def test_nothing_of_the_address_is_in_the_tag():
     address = client_address(asked("192.0.2.1"))
 
     assert network_of(address) == "192.0.2.1/32"
-    assert "192" not in network_tag(address)[:3]
+    assert "192.0.2" not in network_tag(address)
     assert len(network_tag(address)) == 64
 
 
