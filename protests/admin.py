@@ -663,7 +663,8 @@ class SignatureAdmin(Exporting, LookOnly, admin.ModelAdmin):
         "confirmed_at",
         "withdrawn_at",
     )
-    list_filter = (SignatureStateFilter, LetterFilter, CountryFilter, "created_at")
+    # Not by the time: newest come first, and with a million of them counting those of a year takes seconds on SQLite.
+    list_filter = (SignatureStateFilter, LetterFilter, CountryFilter)
     search_fields = ("pk",)
     search_help_text = _("A signature's number, or a whole e-mail address. Names are encrypted and cannot be searched.")
     show_full_result_count = False

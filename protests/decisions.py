@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -124,7 +125,7 @@ def by_day(user: User) -> Iterator[Series]:
         sent = Delivery.objects.filter(state=State.ACCEPTED)
         yield Series(
             "letters",
-            _("Letters that the targets' servers accepted"),
+            _("Letters that the targets' servers accepted") if settings.MAIL_LIVE else _("Letters in the sandbox"),
             sent.filter(target__in=list(Target.objects.order_by().values_list("pk", flat=True))),
             "settled_at",
             list_of(Delivery) if user.has_perm("protests.view_delivery") else reverse("admin:protests_letter_charts"),

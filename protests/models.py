@@ -226,6 +226,8 @@ class LetterText(models.Model):
     digest = models.CharField(max_length=64)
 
     class Meta:
+        verbose_name = _("text of a letter")
+        verbose_name_plural = _("texts of letters")
         constraints = [models.UniqueConstraint(fields=["letter", "digest"], name="protests_text_once")]
 
     def __str__(self) -> str:

@@ -10,6 +10,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name='lettertext',
+            options={'verbose_name': 'text of a letter', 'verbose_name_plural': 'texts of letters'},
+        ),
         migrations.RemoveIndex(
             model_name='signature',
             name='protests_signature_counted',

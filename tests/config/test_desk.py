@@ -223,6 +223,14 @@ def test_the_first_page_asks_as_much_for_many_rows_as_for_few(client):
     assert queries() == few
 
 
+@pytest.mark.parametrize(("live", "name"), [(True, "targets' servers accepted"), (False, "in the sandbox")])
+def test_the_chart_of_letters_claims_no_servers_that_a_sandbox_has_not_asked(client, settings, live, name):
+    settings.MAIL_LIVE = live
+    DeliveryFactory(state=State.ACCEPTED, settled_at=timezone.now())
+    _signatures, letters = read(client, with_permissions("view_letter")).context["charts"]
+    assert name in str(letters.title)
+
+
 def test_the_figures_of_the_charts_are_kept_for_some_minutes(client, monkeypatch):
     organiser = with_permissions("view_letter")
     SignatureFactory(confirmed=True)

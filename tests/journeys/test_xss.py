@@ -3,7 +3,7 @@ What people type is never run: a corpus in every field of every row, and no page
 
 Looked for in Chromium: that xss() was called, a dialogue, what the content policy had to stop, another host that was
 asked, and what an element would run if it were touched. The suite opens a page of each kind once. XSS=full opens every
-page, once for each text of the corpus, which takes an hour or two.
+page, once for each text of the corpus, which takes an hour or two; with -n, several texts at a time.
 """
 
 import os
@@ -270,14 +270,16 @@ def desk_pages(rows):
     return {name: path for name, path in paths.items() if name not in {None, "logout", "jsi18n"}}
 
 
-def rounds():
-    return range(len(xss.ALL)) if FULL else [0]
+def rounds(each):
+    """Return with which texts of the corpus to begin: all of them, some by each worker, or as many as `each` leaves."""
+    return [range(first, len(xss.ALL), 8) for first in range(8)] if FULL else [range(0, len(xss.ALL), each)]
 
 
+@pytest.mark.parametrize("starts", rounds(len(xss.ALL)))
 @pytest.mark.skipif(connection.vendor != "sqlite" and not FULL, reason="The HTML is the same on every database")
-def test_nothing_that_stands_in_any_field_is_run_on_any_page(looker, rows):
+def test_nothing_that_stands_in_any_field_is_run_on_any_page(looker, rows, starts):
     organiser = make.OrganiserFactory(is_superuser=True)
-    for start in rounds():
+    for start in starts:
         taken, refused = poison(rows, start)
         # A field that took nothing proves nothing.
         assert len(taken) > 100
@@ -302,13 +304,14 @@ FILL = "(field, text) => { field.type = 'text'; field.removeAttribute('maxlength
 WITHOUT_CHECKS = "document.querySelectorAll('form').forEach(form => { form.noValidate = true })"
 
 
+@pytest.mark.parametrize("starts", rounds(50))
 @pytest.mark.skipif(connection.vendor != "sqlite" and not FULL, reason="The HTML is the same on every database")
-def test_nothing_that_is_typed_into_a_form_is_run_when_it_is_shown_again(looker, rows):
+def test_nothing_that_is_typed_into_a_form_is_run_when_it_is_shown_again(looker, rows, starts):
     letter = rows["protests.letter"]
     update = Update.objects.filter(comments="moderated").published().first()
     paths = [*FORMS, letter.get_absolute_url(), *([f"{update.get_absolute_url()}comment/"] if update else [])]
     shown = defaultdict(int)
-    for start in range(0, len(xss.ALL), 1 if FULL else 50):
+    for start in starts:
         for path in paths:
             looker.open(path)
             looker.page.evaluate(WITHOUT_CHECKS)
