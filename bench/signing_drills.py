@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import md5
+from itertools import groupby
 from urllib.parse import parse_qsl
 
 from django.utils import timezone
@@ -275,6 +276,12 @@ def found_by(now: Play, sending: Sending) -> Found:
     return sending.found()
 
 
+def by_minute(answers: list[Answer]) -> str:
+    """Return the p95 of each minute in milliseconds: one bad minute is another finding than ten."""
+    minutes = groupby(sorted(answers, key=lambda answer: answer.at), lambda answer: answer.at // 60)
+    return ", ".join(f"{1000 * percentile(list(some), 0.95):.0f}" for _minute, some in minutes)
+
+
 @drill(seconds=2400)
 def greatday(now: Play) -> None:
     """50 signatures, 10 confirmations and 500 reads a second, each at its time, whether or not the last is answered."""
@@ -303,6 +310,7 @@ def greatday(now: Play) -> None:
         f"asked for a p95 of signing under 500 ms and of reading under 100 ms; found {p95['sign']:.0f} and "
         f"{p95['read']:.0f} (p99 {p99['sign']:.0f} and {p99['read']:.0f}; confirming p95 {p95['confirm']:.0f})"
     )
+    now.remark(f"the p95 of signing and of reading, minute by minute: {by_minute(signs)}; {by_minute(reads)}")
     now.remark(
         f"asked for as many rows as accepted posts and a counter equal to the rows; found {rows:,} rows of "
         f"{len(accepted(signs)):,} accepted posts, and {told:,} counted of {counted:,}"

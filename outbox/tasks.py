@@ -44,8 +44,12 @@ class GatheringBell(Bell):
         now, key = time.monotonic(), tuple(args[0] if args and args[0] else ())
         if now < self._rings_at.get(key, 0.0):
             return None
-        self._rings_at[key] = now + settings.BELL_SECONDS
-        return super().apply_async(*args, countdown=settings.BELL_SECONDS, **options)
+        # Until it has rung: one alone waits for a broker that hangs, and while it is away the sweep sends.
+        self._rings_at[key] = now + settings.OUTBOX_SWEEP_SECONDS
+        rung = super().apply_async(*args, countdown=settings.BELL_SECONDS, **options)
+        if rung is not None:
+            self._rings_at[key] = now + settings.BELL_SECONDS
+        return rung
 
 
 # A bell that nobody heard within a minute is not worth hearing: the sweep has rung since.

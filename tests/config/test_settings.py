@@ -12,8 +12,11 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from environ import FileAwareEnv
 from environ.fileaware_mapping import FileAwareMapping
+from kombu import Connection
 
+from outbox.tasks import send
 from privacy.keys import why_guessable
+from tests.sinks import free_port
 
 NEW, OLD = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 PRODUCTION = {
@@ -44,6 +47,17 @@ def read(monkeypatch, tmp_path):
         return runpy.run_path(str(Path(settings.BASE_DIR, "config", "settings.py")))
 
     return read
+
+
+@pytest.mark.parametrize("scheme", ["redis", "redis+socket"])
+def test_a_visitor_does_not_wait_for_a_broker_that_is_away(read, monkeypatch, scheme):
+    url = f"redis://127.0.0.1:{free_port()}/0" if scheme == "redis" else "redis+socket:///nowhere"
+    options = read(DEVELOPMENT="1", CELERY_BROKER_URL=url)["CELERY_BROKER_TRANSPORT_OPTIONS"]
+    waits = []
+    monkeypatch.setattr("kombu.utils.functional.sleep", waits.append)
+    with Connection(url, transport_options=options) as dead:
+        assert send.apply_async(("protests.delivery",), connection=dead, at_once=True) is None
+    assert waits == []
 
 
 @pytest.mark.parametrize("missing", PRODUCTION)

@@ -98,6 +98,16 @@ def test_a_broker_that_is_down_disturbs_nobody(caplog):
     assert "next sweep" in caplog.text
 
 
+def test_a_broker_that_is_down_is_not_asked_by_everybody(rung_with, settings, monkeypatch):
+    monkeypatch.setattr(tasks.GatheringBell, "_rings_at", {})
+    settings.BELL_SECONDS = 1e-9
+    with Connection(f"redis://127.0.0.1:{free_port()}/0", transport_options={"max_retries": 0}) as dead:
+        for _visitor in range(3):
+            assert tasks.send.apply_async(("a",), connection=dead) is None
+
+    assert len(rung_with) == 1
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_bell_rings_only_when_the_rows_are_there(rung):
     with transaction.atomic():
