@@ -298,9 +298,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# In each web process: a reader then needs neither network nor database (config.page_cache), and nothing of a page lies
+# where another program could change it or is missed when it is away.
 CACHES = {
-    "default": env.cache_url("CACHE_URL", default="locmemcache://"),
-    # In each web process: a reader then needs neither network nor database (config.page_cache).
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "default"},
     "pages": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "LOCATION": "pages",

@@ -15,7 +15,7 @@ from django.db import connection
 ROOT = Path(__file__).resolve().parent.parent
 # What the suite's own settings and the caller's shell must not hand on.
 _OURS = {
-    *("BASE_URL", "CACHE_URL", "CELERY_BROKER_URL", "DATABASE_URL", "DJANGO_SETTINGS_MODULE", "EMAIL_URL"),
+    *("BASE_URL", "CELERY_BROKER_URL", "DATABASE_URL", "DJANGO_SETTINGS_MODULE", "EMAIL_URL"),
     *("MAIL_LIVE", "MAKELEVEL", "PORT", "SINK_PORT"),
 }
 

@@ -37,7 +37,7 @@ def pytest_load_initial_conftests(early_config):
             if "CELERY_BROKER_URL" not in os.environ:
                 os.environ["CELERY_BROKER_URL"] = servers.enter_context(valkey())
         else:
-            for name in ("DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL"):
+            for name in ("DATABASE_URL", "CELERY_BROKER_URL"):
                 os.environ.pop(name, None)
     return (yield)
 
