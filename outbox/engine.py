@@ -89,6 +89,7 @@ def send_due(*some: Queue) -> Queue | None:
     with leases.hold() as lease, open_ledger() as ledger, Connection() as connection:
         while turns and (began := time.monotonic()) < deadline:
             queue, size = turns.popleft()
+            mails: list[Any] | None = None
             try:
                 mails = claim(queue, size, lease)
                 _Sending(connection, ledger, lease).run(mails, deadline)
@@ -97,7 +98,8 @@ def send_due(*some: Queue) -> Queue | None:
                 _release(queue, lease, after=_backoff(1))
                 return None
             finally:
-                _release(queue, lease)
+                if mails != []:  # not known: the claim may have been committed
+                    _release(queue, lease)
             if mails:
                 quick = time.monotonic() - began < TURN_SECONDS / 2
                 turns.append((queue, min(size * 2, LARGEST_CLAIM) if quick else SMALLEST_CLAIM))
@@ -107,7 +109,10 @@ def send_due(*some: Queue) -> Queue | None:
 def settle_expired(queue: Queue) -> None:
     """Take back what dead workers hold: to the queue what cannot have left, in doubt what may have arrived."""
     held = queue._default_manager.held().filter(state=State.SENDING)
-    dead = leases.of_the_dead(list(held.values_list("lease", flat=True).distinct()))
+    holders = list(held.order_by().values_list("lease", flat=True).distinct())
+    if not holders:
+        return
+    dead = leases.of_the_dead(holders)
     lost = held.filter(Q(leased_until__lt=timezone.now()) | Q(lease__in=dead))
     lost.filter(handing_over_at=None).update(state=State.QUEUED, lease="", leased_until=None)
     lost.filter(handing_over_at__isnull=False).update(
