@@ -17,7 +17,7 @@ import random
 import re
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -74,7 +74,7 @@ def send_due(*some: Queue) -> Queue | None:
     The queues take turns claim by claim: who has just signed does not wait for ten thousand letters. Must not run in
     a transaction: what happened to a mail has to be committed mail by mail.
     """
-    for queue in some:
+    for queue in _having(some, lambda mails: mails.held().filter(state=State.SENDING)):
         settle_expired(queue)
     if Heartbeat.paused_since():
         logger.warning("Nothing is sent: a backup was restored. `manage.py resume_mail` lets mail leave again.")
@@ -85,11 +85,12 @@ def send_due(*some: Queue) -> Queue | None:
         logger.warning("Nothing is sent: %s", error)
         return None
     deadline = time.monotonic() + RUN_SECONDS
-    turns = deque((queue, SMALLEST_CLAIM) for queue in some)
+    # Also those that their pace or a pause keeps back, which only claiming them tells.
+    waiting = _having(some, lambda mails: mails.waiting().filter(next_attempt_at__lte=timezone.now()))
+    turns = deque((queue, SMALLEST_CLAIM) for queue in waiting)
     with leases.hold() as lease, open_ledger() as ledger, Connection() as connection:
         while turns and (began := time.monotonic()) < deadline:
             queue, size = turns.popleft()
-            mails: list[Any] | None = None
             try:
                 mails = claim(queue, size, lease)
                 _Sending(connection, ledger, lease).run(mails, deadline)
@@ -98,21 +99,26 @@ def send_due(*some: Queue) -> Queue | None:
                 _release(queue, lease, after=_backoff(1))
                 return None
             finally:
-                if mails != []:  # not known: the claim may have been committed
-                    _release(queue, lease)
+                _release(queue, lease)
             if mails:
                 quick = time.monotonic() - began < TURN_SECONDS / 2
                 turns.append((queue, min(size * 2, LARGEST_CLAIM) if quick else SMALLEST_CLAIM))
     return turns[0][0] if turns else None
 
 
+def _having(some: Sequence[Queue], such: Callable[[Any], QuerySet[Any]]) -> list[Queue]:
+    """Return the queues that have such mails, in one statement: most have none, and every bell asks."""
+    asked = [such(queue._default_manager).order_by().values("pk").query.sql_with_params() for queue in some]
+    with db_connection.cursor() as cursor:
+        statement = ", ".join(f"EXISTS ({query})" for query, _values in asked)
+        cursor.execute(f"SELECT {statement}", [value for _query, values in asked for value in values])
+        return [queue for queue, found in zip(some, cursor.fetchone(), strict=True) if found]
+
+
 def settle_expired(queue: Queue) -> None:
     """Take back what dead workers hold: to the queue what cannot have left, in doubt what may have arrived."""
     held = queue._default_manager.held().filter(state=State.SENDING)
-    holders = list(held.order_by().values_list("lease", flat=True).distinct())
-    if not holders:
-        return
-    dead = leases.of_the_dead(holders)
+    dead = leases.of_the_dead(list(held.values_list("lease", flat=True).distinct()))
     lost = held.filter(Q(leased_until__lt=timezone.now()) | Q(lease__in=dead))
     lost.filter(handing_over_at=None).update(state=State.QUEUED, lease="", leased_until=None)
     lost.filter(handing_over_at__isnull=False).update(

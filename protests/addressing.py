@@ -56,12 +56,17 @@ def recipients(letter: Letter, country: str) -> list[Target]:
     return _chosen((addressee.rule, addressee.kind, addressee.target) for addressee in addressees)
 
 
+def known_recipients(letter: Letter, country: str) -> list[Target]:
+    """Return what `recipients` does, looked up once for a letter that was read."""
+    known: dict[str, list[Target]] = letter.__dict__.setdefault("_recipients", {})
+    if country not in known:
+        known[country] = recipients(letter, country)
+    return known[country]
+
+
 def is_sent_from(letter: Letter, country: str) -> bool:
     """Whether anybody gets the letter of a supporter in `country`; looked up once for a letter that was read."""
-    known: dict[str, bool] = letter.__dict__.setdefault("_is_sent_from", {})
-    if country not in known:
-        known[country] = bool(recipients(letter, country))
-    return known[country]
+    return bool(known_recipients(letter, country))
 
 
 def overview(letter: Letter) -> Overview:

@@ -16,7 +16,7 @@ from campaign.models import Campaign
 from outbox.messages import PlainText, Withdrawn, composes, one_line, plain_text, render_text
 from outbox.models import State
 from protests import proving
-from protests.addressing import recipients
+from protests.addressing import known_recipients
 from protests.forecasting import forecast
 from protests.models import (
     CONFIRM_WITHIN,
@@ -156,7 +156,7 @@ def confirmation(mail: ConfirmationMail) -> PlainText:
         context = {
             "campaign": campaign,
             "letter": signature.letter,
-            "targets": recipients(signature.letter, signature.country),
+            "targets": known_recipients(signature.letter, signature.country),
             "link": settings.BASE_URL + reverse(page, args=[mail.token]),
             "days": CONFIRM_WITHIN.days,
             "my_data": settings.BASE_URL + reverse("campaign:my_data"),

@@ -849,8 +849,8 @@ class ConfirmationMail(OutgoingMail):
 
     @classmethod
     def for_composing(cls) -> models.QuerySet[Any]:
-        letter = "signature__letter"
-        return cls.objects.select_related(letter).prefetch_related(f"{letter}__translations")
+        # The mails of a claim share the letters that were read, and what is learnt of them.
+        return cls.objects.select_related("signature").prefetch_related("signature__letter__translations")
 
     def forget(self) -> dict[str, Any]:
         return {"token": "", "email": ""}
