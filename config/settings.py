@@ -327,7 +327,7 @@ else:
     # Tried once: else each visitor who rings waits for six seconds while the broker is away.
     CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 30, "max_retries": 0}
 # The worker's timer is precise on Redis only; elsewhere it would run a task beside another one.
-BELL_SECONDS = 1 if CELERY_BROKER_URL.startswith(("redis://", "rediss://", "redis+socket://")) else 0
+BELL_SECONDS = 2 if CELERY_BROKER_URL.startswith(("redis://", "rediss://", "redis+socket://")) else 0
 OUTBOX_SWEEP_SECONDS = env.int("OUTBOX_SWEEP_SECONDS", default=15)
 TALLY_SECONDS = env.int("TALLY_SECONDS", default=5)
 CELERY_TASK_IGNORE_RESULT = True

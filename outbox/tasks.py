@@ -33,22 +33,22 @@ class GatheringBell(Bell):
     """
     A bell that rings once for all that pull it within BELL_SECONDS, at the end of them, so that nobody is missed.
 
-    Else each of fifty signatures a second would send a worker through all queues.
+    Whichever queue they mean: a worker goes through all of them. Fifty signatures a second would send it fifty times.
     """
 
-    _rings_at: dict[tuple[Any, ...], float] = {}
+    _rings_at = 0.0
 
     def apply_async(self, *args: Any, at_once: bool = False, **options: Any) -> Any:
         if at_once or not settings.BELL_SECONDS:
             return super().apply_async(*args, **options)
-        now, key = time.monotonic(), tuple(args[0] if args and args[0] else ())
-        if now < self._rings_at.get(key, 0.0):
+        now = time.monotonic()
+        if now < self._rings_at:
             return None
         # Until it has rung: one alone waits for a broker that hangs, and while it is away the sweep sends.
-        self._rings_at[key] = now + settings.OUTBOX_SWEEP_SECONDS
+        self._rings_at = now + settings.OUTBOX_SWEEP_SECONDS
         rung = super().apply_async(*args, countdown=settings.BELL_SECONDS, **options)
         if rung is not None:
-            self._rings_at[key] = now + settings.BELL_SECONDS
+            self._rings_at = now + settings.BELL_SECONDS
         return rung
 
 
