@@ -407,9 +407,10 @@ def found_at(port):
     fetched(base + letter, LETTER)
     PLEDGE["stamp"] = LETTER["stamp"]
     fetched(f"{base}/fund/pledge/", PLEDGE)
-    fetched(f"{base}/subscribe/", {**SUBSCRIPTION, "stamp": LETTER["stamp"]})
-    # To another address: one mailbox is sent three mails a day.
-    fetched(f"{base}/my-data/", {"email": "olga@example.org", "stamp": LETTER["stamp"]})
+    # From another address: one mailbox is sent three mails a day. Who left nothing here is mailed no link to it.
+    other = {"email": "olga@example.org", "stamp": LETTER["stamp"]}
+    fetched(f"{base}/subscribe/", SUBSCRIPTION | other)
+    fetched(f"{base}/my-data/", other)
     secret = re.compile(r"/(?:confirm|receipt|pledge|subscribe|my-data)/([\w-]{20,})/")
     deadline = time.monotonic() + 60
     while len(secrets := sorted({*secret.findall(fetched(f"{base}/dev/mailbox.json"))})) < 4:
