@@ -81,7 +81,7 @@ LOOK = """() => {
         const html = element.outerHTML.slice(0, 200);
         for (const { name, value } of element.attributes) {
             if (name.startsWith("on") || name === "data-xss" || name === "srcdoc") wrongs.push(`${name}: ${html}`);
-            if (["href", "xlink:href", "src", "action", "formaction", "data", "content"].includes(name)
+            if (["href", "xlink:href", "src", "action", "formaction", "data"].includes(name)
                 && /^(javascript|vbscript|data):/i.test(value.replace(/[\\u0000-\\u0020]/g, ""))) wrongs.push(html);
         }
         if (["IFRAME", "OBJECT", "EMBED", "BASE", "STYLE"].includes(element.tagName)) wrongs.push(html);
