@@ -2,10 +2,11 @@
 
 import os
 import shutil
+from functools import wraps
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Locator, Page, sync_playwright
 
 # Chromium as root in a container, without its own calls to other hosts.
 FLAGS = [
@@ -25,6 +26,17 @@ def find_chromium():
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
+def loaded(click):
+    """Playwright's own click returns as the next page begins to arrive: who looks then sees a part of it, or none."""
+
+    @wraps(click)
+    def click_and_wait(self, *args, **kwargs):
+        click(self, *args, **kwargs)
+        (self if isinstance(self, Page) else self.page).wait_for_load_state()
+
+    return click_and_wait
+
+
 @pytest.fixture(scope="module")
 def chromium():
     """
@@ -40,6 +52,8 @@ def chromium():
         pytest.skip("NO BROWSER TESTS WERE RUN: no Chromium is installed (or name one in CHROMIUM).")
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        for clicked in (Locator, Page):
+            patch.setattr(clicked, "click", loaded(clicked.click))
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()

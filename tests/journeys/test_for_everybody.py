@@ -264,7 +264,7 @@ def test_by_keys_alone_from_login_to_a_published_update(visitor, organiser):
     tab_to(page, "[formaction*=preview]", most=60)
     with page.context.expect_page() as opened:
         page.keyboard.press("Enter")
-    assert opened.value.locator("main strong", has_text="still").is_visible()
+    opened.value.locator("main strong", has_text="still").wait_for()
     opened.value.close()
     assert not Update.objects.filter(slug="the-square-is-full").exists()
     follow(page, "[name=_save]")
