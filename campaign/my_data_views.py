@@ -17,9 +17,10 @@ from campaign.cacheable import cacheable
 from campaign.cookieless import SeeOther, behind_a_mailed_link, cookieless
 from campaign.forms import MyDataForm
 from campaign.models import OPEN_FOR, MyDataMail
-from campaign.subscribing import TOLD
+from campaign.subscribing import TOLD, TOO_FAST
 from limits.asking import proof_page
 from limits.judging import sender
+from limits.models import Why
 from outbox.capping import MAILS_A_DAY
 from privacy.erasing import NotRecorded
 from privacy.holding import Busy, Held
@@ -39,6 +40,9 @@ def my_data(request: HttpRequest) -> HttpResponse:
     verdict = door.take(sender(request, email), email=email, language=get_language() or "")
     if verdict.ask:
         return proof_page(request, "campaign/my_data_prove.html", reverse("campaign:my_data"), form.fields)
+    if verdict.hold is Why.TOO_FAST:
+        form.add_error(None, TOO_FAST)
+        return render(request, "campaign/my_data.html", {"form": form}, status=429)
     if verdict.hold:
         return render(request, "campaign/my_data_not_now.html", {"why": TOLD[verdict.hold]}, status=429)
     context = {"email": email, "hours": _hours(), "mails": MAILS_A_DAY}

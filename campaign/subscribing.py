@@ -34,12 +34,13 @@ TOLD = {
     Why.TRAP: _(
         "A field was filled in that people do not see; only programs fill it in, or sometimes a browser by itself."
     ),
-    Why.TOO_FAST: _("The form was sent faster than people usually type."),
     Why.NETWORK: _("Very many forms came from your network within an hour."),
     Why.DOMAIN: _("Very many forms came with addresses at your mail provider within an hour."),
     Why.NO_PROOF: _("We needed your browser to do a sum first, and it did not."),
     Why.UNKNOWN: _("We could not check how many forms come from your network at this moment."),
 }
+# One cause that goes by itself: the form comes again, with what was typed and with its stamp, which grows older.
+TOO_FAST = _("The form was sent faster than people usually type, so nothing has gone yet. Please send it once more.")
 
 
 class TooLate(Exception):

@@ -42,6 +42,7 @@ from campaign.searching import named, sent_by
 from campaign.sending import take_form
 from limits.asking import proof_page
 from limits.judging import sender
+from limits.models import Why
 from outbox.capping import MAILS_A_DAY
 from privacy.tags import tag
 
@@ -396,6 +397,9 @@ def subscribe(request: HttpRequest) -> HttpResponse:
     if verdict.ask:
         return proof_page(request, "campaign/prove.html", reverse("campaign:subscribe"), form.fields)
     context: dict[str, Any] = {"email": email, "days": CONFIRM_WITHIN.days, "mails": MAILS_A_DAY}
+    if verdict.hold is Why.TOO_FAST:
+        form.add_error(None, subscribing.TOO_FAST)
+        return render(request, "campaign/subscribe.html", {"form": form}, status=429)
     if verdict.hold:
         return render(request, "campaign/not_now.html", {"why": subscribing.TOLD[verdict.hold]}, status=429)
     return render(request, "campaign/subscribe_mailed.html", context)

@@ -2,7 +2,7 @@
 The stamp in a form: when the page with it was made.
 
 It is the same for all who read the page within a slice of time, so that the page can be cached whole, and says nothing
-of them. It only ever makes a post wait for a person's look, never refuses it.
+of them. It only ever makes a post wait for a person's look, or be sent once more; it never refuses it.
 """
 
 import hmac

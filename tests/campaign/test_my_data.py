@@ -109,10 +109,15 @@ class TestAsking:
                 assert answer.status_code == 200
         assert MyDataMail.objects.count() == 3
 
-    def test_bad_addresses_other_sites_and_blocked_senders_get_a_clear_answer_and_no_mail(self, client, posted):
+    def test_bad_addresses_other_sites_and_blocked_senders_get_a_clear_answer_and_no_mail(
+        self, client, posted, settings
+    ):
         assert client.post(PAGE, {**posted, "email": "nora@localhost"}).status_code == 400
         assert client.post(PAGE, posted, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
         assert client.post(PAGE, {**posted, "homepage": "x"}).status_code == 429
+        settings.FORM_SECONDS = 30
+        fast = client.post(PAGE, {**posted, "stamp": stamp()})
+        assert (fast.status_code, f'value="{NORA}"' in fast.content.decode()) == (429, True)
         Block.objects.create(domain="example.org", reason="A flood")
         assert client.post(PAGE, posted).status_code == 429
         assert not MyDataMail.objects.exists()

@@ -162,6 +162,21 @@ class TestLimits:
         assert "nothing that you typed was kept" in text_of(response)
         assert not Subscriber.objects.exists()
 
+    def test_what_was_sent_too_fast_comes_again_with_what_was_typed_and_goes_a_moment_later(
+        self, client, posted, settings
+    ):
+        settings.FORM_SECONDS = 2
+        with time_machine.travel(1_800_000_000, tick=False) as clock:
+            response = client.post(PAGE, {**posted, "stamp": stamp()})
+            assert response.status_code == 429
+            assert "Please send it once more" in text_of(response)
+            assert 'value="nora@example.org"' in text_of(response)
+            assert not Subscriber.objects.exists()
+
+            again = re.search(r'name="stamp" value="([^"]+)"', text_of(response))[1]
+            clock.shift(3)
+            assert is_mailed(client.post(PAGE, {**posted, "stamp": again}))
+
     def test_a_blocked_domain_and_a_network_over_its_limit_are_told_why(self, client, posted, settings):
         Block.objects.create(domain="example.org", reason="Flood.")
         assert "blocked addresses at your mail provider" in text_of(client.post(PAGE, posted))
