@@ -4,7 +4,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from donations import admin, balances, posting, reconciling, references
+from donations import balances, posting, reconciling, references
+from donations.admin import pledges
 from donations.models import Allocation, Transaction
 from tests.donations.test_reconciling import IBAN, line_at, pledge_of
 from tests.factories import BankAccountFactory, FundFactory, OrganiserFactory, PledgeFactory
@@ -255,7 +256,7 @@ def test_a_pledges_page_tells_what_arrived_and_whether_it_is_all(desk, fund, acc
 
 
 def test_paid_compares_the_newest_pledges_of_what_else_is_filtered(desk, fund, account, monkeypatch):
-    monkeypatch.setattr(admin, "COMPARED", 2)
+    monkeypatch.setattr(pledges, "COMPARED", 2)
     old, middle, paid, new = (pledge_of(fund) for _ in range(4))
     other = PledgeFactory(fund=FundFactory(strike=fund.strike), confirmed=True)
     reconciling.settle([line_at(account, amount_minor=paid.amount_minor, reference=paid.number)])

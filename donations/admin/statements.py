@@ -118,6 +118,7 @@ class MappingForm(forms.Form):
         )
 
 
+@admin.register(BankStatement)
 class BankStatementAdmin(admin.ModelAdmin):
     """What was imported, to look at; and the way in."""
 

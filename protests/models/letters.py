@@ -1,43 +1,35 @@
-"""Protest letters: what is said, to whom, who signed, and each letter on its way."""
+"""Letters, whom they go to, who signs, and each letter on its way. They know each other, so they stand together."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, ClassVar, Self
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q
+from django.db.models import Exists, F, OuterRef, Prefetch, Q
 from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 from parler.managers import TranslatableQuerySet
 from parler.models import TranslatableModel, TranslatedFields
 
-from campaign.countries import country_name
 from campaign.models import (
     Activist,
     OfStrikeQuerySet,
-    Picture,
-    PublishedQuerySet,
     Strike,
-    Submitted,
-    SubmittedQuerySet,
     published_at,
 )
-from limits.models import Why
-from outbox.models import BOUNCE_WINDOW, WAITING, LinkMailQuerySet, OutgoingMail, OutgoingMailQuerySet, State
+from outbox.models import BOUNCE_WINDOW, WAITING, OutgoingMail, OutgoingMailQuerySet, State
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule
 from privacy.showing import without_names
-from protests import hours, mapping, wording
+from protests import hours, wording
 
 # An unconfirmed signature is forgotten after this; the mailed link works no longer.
 CONFIRM_WITHIN = timedelta(days=7)
@@ -45,18 +37,12 @@ CONFIRM_WITHIN = timedelta(days=7)
 TALLY_IS_OLD_AFTER = timedelta(minutes=2)
 # How long the mailed link opens the receipt.
 RECEIPT_FOR = timedelta(days=180)
-# A held signature on which nobody has decided is forgotten after this, and one on which somebody has, after that.
-HELD_FOR = timedelta(days=30)
-UNDO_WITHIN = timedelta(days=7)
 # A letter in these states goes nowhere any more, unless an organiser sends it again.
 UNSENT = (State.BOUNCED, State.FAILED)
 # Refusals in a row after which a target's server is left alone for a while, which doubles with each refused trial.
 REFUSALS = 5
 FIRST_REST = timedelta(minutes=15)
 LONGEST_REST = timedelta(days=1)
-# How long a picket is taken to last of which nobody said when it ends.
-PICKET_LASTS = timedelta(hours=2)
-PEOPLE_AT_MOST = 1_000_000
 
 
 def the_wait_was_ours(waiting: "DeliveryQuerySet") -> None:
@@ -665,132 +651,6 @@ class Signature(models.Model):
         return cls.objects.filter(confirmed_at=None, created_at__lt=timezone.now() - CONFIRM_WITHIN)
 
 
-class HoldQuerySet(models.QuerySet["Hold"]):
-    def waiting(self) -> Self:
-        """Held signatures on which nobody has decided."""
-        return self.filter(decision="")
-
-    def releasable(self) -> Self:
-        return self.waiting().filter(letter__in=Letter.objects.open().values("pk"))
-
-    def undoable(self) -> Self:
-        """Decisions that can be taken back: refused, or released and its mail has not left."""
-        unmoved = Q(signature__confirmed_at=None, signature__consented_at=F("consented_at"))
-        left = ConfirmationMail.objects.filter(signature=OuterRef("signature")).exclude(
-            state__in=WAITING, attempts=0, maybe_left_at=None
-        )
-        released = Q(decision=Hold.Decision.RELEASED, signature__isnull=False) & unmoved & ~Exists(left)
-        return self.filter(Q(decision=Hold.Decision.REFUSED) | released)
-
-
-class Hold(models.Model):
-    """
-    A signature that waits until an organiser has looked at it: all that was typed, and nothing of it has been sent.
-
-    It is no Signature yet, so that it changes nothing of one that its owner has made or confirmed.
-    """
-
-    class Decision(models.TextChoices):
-        RELEASED = "released", pgettext_lazy("a held signature", "released")
-        REFUSED = "refused", _("refused")
-
-    letter = models.ForeignKey(Letter, models.CASCADE, related_name="holds", verbose_name=_("letter"))
-    text = models.ForeignKey(LetterText, models.CASCADE, related_name="+")
-    email_tag = TagField()
-    email = EncryptedTextField(_("e-mail address"))
-    name = EncryptedTextField(_("name"))
-    organisation = EncryptedTextField(_("organisation"), blank=True)
-    own_words = EncryptedTextField(_("own words"), blank=True)
-    country = models.CharField(_("country"), max_length=2)
-    display = models.CharField(_("shown on the site"), max_length=10, choices=Signature.Display)
-    locale = models.CharField(_("language"), max_length=10)
-    updates = models.BooleanField(_("wants updates"), default=False)
-    consent_version = models.CharField(_("version of the consent"), max_length=20)
-    consented_at = models.DateTimeField(_("consent given"))
-    why = models.CharField(_("held because"), max_length=20, choices=Why)
-    created_at = models.DateTimeField(_("held since"), default=timezone.now)
-    network_tag = TagField(null=True)
-    # What is alike has the same tag: the desk groups by them.
-    domain_tag = TagField(null=True)
-    name_tag = TagField(null=True)
-    words_tag = TagField(null=True)
-    decision = models.CharField(_("decision"), max_length=10, choices=Decision, blank=True)
-    decided_at = models.DateTimeField(_("decided"), null=True)
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("decided by")
-    )
-    # The one that the release made; none where the person had one already.
-    signature = models.ForeignKey(Signature, models.SET_NULL, null=True, related_name="+", verbose_name=_("signature"))
-
-    objects = HoldQuerySet.as_manager()
-
-    personal: ClassVar = {
-        "email_tag": Rule(_("So that what one person posted waits once."), HELD_FOR.days, "created_at"),
-        "email": Rule(_("To ask the person to confirm, if an organiser releases it."), HELD_FOR.days, "created_at"),
-        "name": Rule(_("To sign the letter, if an organiser releases it."), HELD_FOR.days, "created_at"),
-        "organisation": Rule(_("To sign the letter on behalf of it."), HELD_FOR.days, "created_at"),
-        "own_words": Rule(_("To stand in the letter."), HELD_FOR.days, "created_at"),
-        "network_tag": Rule(_("To see together what came from one network."), 1, "created_at"),
-        "domain_tag": Rule(_("To see together what came from one mail domain."), HELD_FOR.days, "created_at"),
-        "name_tag": Rule(_("To see similar names together."), HELD_FOR.days, "created_at"),
-        "words_tag": Rule(_("To see similar words together."), HELD_FOR.days, "created_at"),
-    }
-    not_personal: ClassVar = frozenset(
-        {
-            "id",
-            "letter",
-            "text",
-            "country",
-            "display",
-            "locale",
-            "updates",
-            "consent_version",
-            "consented_at",
-            "why",
-            "created_at",
-            "decision",
-            "decided_at",
-            "decided_by",
-            "signature",
-        }
-    )
-
-    class Meta:
-        verbose_name = _("held signature")
-        verbose_name_plural = _("held signatures")
-        ordering = ["-pk"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["letter", "email_tag"], condition=Q(decision=""), name="protests_hold_waits_once"
-            ),
-            models.CheckConstraint(
-                condition=Q(decision="", decided_at=None, decided_by=None)
-                | Q(decision__in=["released", "refused"], decided_at__isnull=False),
-                name="protests_hold_is_decided_at_a_time",
-            ),
-            models.CheckConstraint(
-                condition=Q(signature=None) | Q(decision="released"), name="protests_hold_signs_when_released"
-            ),
-            models.CheckConstraint(condition=Q(why__in=[why.value for why in Why]), name="protests_hold_has_a_reason"),
-            models.CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="protests_hold_country_is_iso"),
-        ]
-        indexes = [
-            models.Index(fields=["created_at"], condition=Q(decision=""), name="protests_hold_waits"),
-            models.Index(fields=["decided_at"], condition=~Q(decision=""), name="protests_hold_decided"),
-            # For the charts, as of signatures.
-            models.Index(fields=["created_at", "letter", "country"], name="protests_hold_held"),
-        ]
-
-    def __str__(self) -> str:
-        return f"#{self.pk} ({self.country}, {date_format(localtime(self.created_at), 'DATE_FORMAT')})"
-
-    @classmethod
-    def expired(cls) -> models.QuerySet[Any]:
-        """Held signatures on which was decided a while ago, or on which nobody has decided in time."""
-        now = timezone.now()
-        return cls.objects.filter(Q(decided_at__lt=now - UNDO_WITHIN) | Q(created_at__lt=now - HELD_FOR))
-
-
 class Tally(models.Model):
     """How many signatures stood under a letter when protests.tallying last counted. No signer writes or locks it."""
 
@@ -807,53 +667,6 @@ class Tally(models.Model):
     def is_old(self) -> bool:
         """Whether a reader should be told when this was."""
         return self.counted_at < timezone.now() - TALLY_IS_OLD_AFTER
-
-
-class ConfirmationMail(OutgoingMail):
-    """The mail that asks a signer to confirm, or shows one who did the way to the receipt, once because of bad news."""
-
-    signature = models.ForeignKey(Signature, models.CASCADE, related_name="mails")
-    # The mailed secret opens /confirm/ and /receipt/. It stands here only until its mail was accepted.
-    token = EncryptedTextField(blank=True)
-    token_hash = TagField(unique=True)
-    expires_at = models.DateTimeField()
-    # Where the signature's own is past its date and deleted: the one that its owner typed again.
-    email = EncryptedTextField(_("e-mail address"), blank=True)
-    recipient_tag = TagField(null=True)
-    # The one that tells a signer that a letter did not get through.
-    bad_news = models.BooleanField(_("tells that a letter did not get through"), default=False, editable=False)
-
-    objects: ClassVar[Any] = LinkMailQuerySet.as_manager()
-
-    personal: ClassVar = OutgoingMail.personal_mail | {
-        "token": Rule(_("To stand in the mailed link until the mail has left."), 7, "queued_at"),
-        "email": Rule(_("To write to somebody whose address was deleted, until the mail has left."), 7, "queued_at"),
-        "recipient_tag": Rule(_("So that nobody is sent more than a few mails a day."), 2, "created_at"),
-    }
-    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"signature", "token_hash", "expires_at", "bad_news"}
-
-    class Meta(OutgoingMail.Meta):
-        verbose_name = _("mail to a signer")
-        verbose_name_plural = _("mails to signers")
-        constraints = [
-            *OutgoingMail.Meta.constraints,
-            models.UniqueConstraint(
-                fields=["signature"], condition=Q(bad_news=True), name="protests_bad_news_is_told_once"
-            ),
-        ]
-        indexes = [
-            *OutgoingMail.Meta.indexes,
-            models.Index(fields=["recipient_tag", "created_at"], name="protests_mails_to_a_mailbox"),
-            models.Index(fields=["id"], condition=Q(bad_news=True), name="protests_mails_of_bad_news"),
-        ]
-
-    @classmethod
-    def for_composing(cls) -> models.QuerySet[Any]:
-        # The mails of a claim share the letters that were read, and what is learnt of them.
-        return cls.objects.select_related("signature").prefetch_related("signature__letter__translations")
-
-    def forget(self) -> dict[str, Any]:
-        return {"token": "", "email": ""}
 
 
 class DeliveryQuerySet(OutgoingMailQuerySet):
@@ -967,89 +780,6 @@ class Delivery(OutgoingMail):
             SuspensionNotice.objects.create(target=self.target, email=self.target.email, because=words)
 
 
-def _is_hash(column: str) -> Q:
-    return Q(**{f"{column}__regex": r"^[0-9a-f]{64}$"})
-
-
-class LetterLogEntry(models.Model):
-    """
-    That a target's server accepted a letter, in a public hash chain (protests.proving). Nothing of its signer.
-
-    No column leads to the letter: who has the commitment's salt, can show which one it is.
-    """
-
-    not_personal = ALL
-    # Its database triggers refuse every change (protests.triggers).
-    erasable: ClassVar[frozenset[str]] = frozenset()
-
-    sequence = models.BigIntegerField(_("number"), primary_key=True)
-    day = models.DateField(_("day"))
-    letter = models.CharField(_("letter"), max_length=50)
-    target = models.CharField(_("target"), max_length=50)
-    target_name = models.CharField(_("name of the target"), max_length=200)
-    # False in the sandbox, where no letter leaves the machine.
-    live = models.BooleanField(_("live"))
-    commitment = models.CharField(_("commitment"), max_length=64)
-    previous_hash = models.CharField(max_length=64)
-    hash = models.CharField(max_length=64)
-
-    class Meta:
-        verbose_name = _("entry of the log of letters")
-        verbose_name_plural = _("log of letters")
-        ordering = ["sequence"]
-        constraints = [
-            models.UniqueConstraint(fields=["commitment"], name="protests_letter_log_has_a_letter_once"),
-            models.UniqueConstraint(fields=["previous_hash"], name="protests_letter_log_does_not_fork"),
-            models.CheckConstraint(condition=Q(sequence__gte=1), name="protests_letter_log_counts_from_one"),
-            models.CheckConstraint(
-                condition=_is_hash("commitment") & _is_hash("previous_hash") & _is_hash("hash"),
-                name="protests_letter_log_holds_hashes",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.sequence}: {self.letter}, {self.target}, {self.day}"
-
-
-class LetterLogHead(models.Model):
-    """Where the log ended on a day, signed."""
-
-    not_personal = ALL
-    erasable: ClassVar[frozenset[str]] = frozenset()
-
-    day = models.DateField(_("day"), unique=True)
-    entries = models.BigIntegerField(_("number of entries"))
-    hash = models.CharField(_("hash of the last entry"), max_length=64)
-    public_key = models.CharField(_("public key"), max_length=64)
-    signature = models.CharField(_("signature"), max_length=128)
-
-    class Meta:
-        verbose_name = _("signed head of the log of letters")
-        verbose_name_plural = _("signed heads of the log of letters")
-        ordering = ["day"]
-        constraints = [
-            models.CheckConstraint(condition=Q(entries__gte=1), name="protests_letter_log_head_counts_from_one"),
-            models.CheckConstraint(
-                condition=_is_hash("hash") & _is_hash("public_key") & Q(signature__regex=r"^[0-9a-f]{128}$"),
-                name="protests_letter_log_head_is_signed",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.entries}:{self.hash}"
-
-
-class LoggedDelivery(models.Model):
-    """That a delivery is in the log, so that it comes in once; not as which entry."""
-
-    not_personal = ALL
-
-    delivery = models.OneToOneField(Delivery, models.CASCADE, primary_key=True, related_name="logged")
-
-    def __str__(self) -> str:
-        return str(self.pk)
-
-
 class SuspensionNotice(OutgoingMail):
     """The mail that tells the organisers that a target's address was suspended."""
 
@@ -1067,253 +797,3 @@ class SuspensionNotice(OutgoingMail):
     @classmethod
     def for_composing(cls) -> models.QuerySet[Any]:
         return cls.objects.select_related("target")
-
-
-class Digest(OutgoingMail):
-    """The organisers' mail of a day: what became of the letters. It holds nothing of any supporter."""
-
-    day = models.DateField(_("day"), unique=True, editable=False)
-    since = models.DateTimeField(_("beginning"), editable=False)
-    until = models.DateTimeField(_("end"), editable=False)
-
-    not_personal: ClassVar = OutgoingMail.not_personal_mail | {"reply", "day", "since", "until"}
-
-    class Meta(OutgoingMail.Meta):
-        verbose_name = _("organisers' mail of a day")
-        verbose_name_plural = _("organisers' mails of a day")
-        constraints = [
-            *OutgoingMail.Meta.constraints,
-            models.CheckConstraint(condition=Q(since__lt=F("until")), name="protests_digest_is_of_some_time"),
-        ]
-
-
-def slug_is_free(slug: str) -> None:
-    """Refuse the one address below /pickets/ that the form has."""
-    if slug == "add":
-        raise ValidationError(_("This is the address of the form. Choose another one."))
-
-
-class PicketQuerySet(OfStrikeQuerySet, SubmittedQuerySet):
-    def coming(self) -> Self:
-        """What one can still go to: what has no day is held regularly."""
-        return self.exclude(self._over())
-
-    def past(self) -> Self:
-        return self.filter(self._over())
-
-    @staticmethod
-    def _over() -> Q:
-        now = timezone.now()
-        return Q(ends_at__isnull=False, ends_at__lt=now) | Q(
-            ends_at=None, starts_at__isnull=False, starts_at__lt=now - PICKET_LASTS
-        )
-
-    def dots(self) -> list[tuple[float, float, int, int]]:
-        """Return where on earth they are, each place with how many there are and how many of them are to come."""
-        rows = (
-            self.order_by()
-            .values_list("country", "time_zone", "latitude", "longitude")
-            .annotate(count=Count("pk"), over=Count("pk", filter=self._over()))
-        )
-        found = []
-        for country, time_zone, latitude, longitude, count, over in rows:
-            place = mapping.around(country, time_zone) if latitude is None else (float(latitude), float(longitude))
-            if place:
-                found.append((*place, count, count - over))
-        return found
-
-    def by_country(self) -> list[tuple[str, int, int]]:
-        """Return each country with how many are to come and how many are past, in the order of the names."""
-        rows = self.order_by().values_list("country").annotate(over=Count("pk", filter=self._over()), all=Count("pk"))
-        counted = [(country, count - over, over) for country, over, count in rows]
-        return sorted(counted, key=lambda row: country_name(row[0]).casefold())
-
-
-class Picket(Submitted, TranslatableModel):
-    """A protest in the street: a picket, a collection, a rally. Visitors send them in, too."""
-
-    personal = Submitted.personal_submitted
-    not_personal: ClassVar = Submitted.not_personal_submitted | {
-        *("slug", "strike", "kind", "country", "target", "starts_at", "ends_at", "time_zone", "latitude", "longitude"),
-        "changed_at",
-    }
-
-    class Kind(models.TextChoices):
-        PICKET = "picket", _("picket")
-        COLLECTION = "collection", _("street collection")
-        RALLY = "rally", _("rally")
-
-    slug = models.SlugField(_("short name"), unique=True, validators=[slug_is_free])
-    strike = models.ForeignKey(Strike, models.CASCADE, related_name="pickets", verbose_name=_("strike"))
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.PICKET)
-    country = models.CharField(_("country"), max_length=2, help_text=_("ISO 3166, two letters."))
-    target = models.ForeignKey(
-        Target,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="pickets",
-        verbose_name=_("outside"),
-        help_text=_("The office outside which it is held, if letters go there: its page tells how to hand them over."),
-    )
-    starts_at = models.DateTimeField(
-        _("begins"),
-        null=True,
-        blank=True,
-        help_text=_(
-            "By the clock of the place. Of a day that is only roughly known, the first that is possible; say below "
-            "what is known. Empty: held regularly, and listed as coming until you withdraw it."
-        ),
-    )
-    ends_at = models.DateTimeField(
-        _("ends"), null=True, blank=True, help_text=_("By the clock of the place. Empty: not said; two hours or so.")
-    )
-    time_zone = models.CharField(
-        _("time zone"),
-        max_length=64,
-        blank=True,
-        validators=[hours.validate_time_zone],
-        help_text=_("As in the IANA list: Europe/Berlin, Asia/Almaty. Empty: the country's, if it has only one."),
-    )
-    latitude = models.DecimalField(
-        _("latitude"),
-        max_digits=7,
-        decimal_places=5,
-        null=True,
-        blank=True,
-        help_text=_("For the map, such as 51.50853. Both empty: the main city of the time zone stands for the place."),
-    )
-    longitude = models.DecimalField(
-        _("longitude"), max_digits=8, decimal_places=5, null=True, blank=True, help_text=_("West is below 0: -0.12574.")
-    )
-    translations = TranslatedFields(
-        place=models.CharField(
-            _("place"), max_length=200, help_text=_("The town; or the country, if no more is known.")
-        ),
-        address=models.CharField(
-            _("where to meet"), max_length=300, blank=True, help_text=_("Street and number, or a corner of a square.")
-        ),
-        date_text=models.CharField(_("date in words"), max_length=60, blank=True),
-        text=models.TextField(_("text"), blank=True, help_text=_("Markdown.")),
-    )
-    changed_at = models.DateTimeField(_("changed"), auto_now=True)
-
-    objects = PicketQuerySet.as_manager()
-
-    class Meta(Submitted.Meta):
-        verbose_name = _("picket")
-        verbose_name_plural = _("pickets")
-        ordering = ["-starts_at", "pk"]
-        constraints = [
-            *Submitted.Meta.constraints,
-            models.CheckConstraint(
-                condition=Q(ends_at=None) | Q(starts_at__isnull=False, ends_at__gt=F("starts_at")),
-                name="protests_picket_ends_after_it_began",
-                violation_error_message=_("It ends before it begins, or has an end without a beginning."),
-            ),
-            models.CheckConstraint(
-                condition=Q(latitude=None, longitude=None)
-                | Q(
-                    latitude__isnull=False,
-                    longitude__isnull=False,
-                    latitude__gte=-90,
-                    latitude__lte=90,
-                    longitude__gte=-180,
-                    longitude__lte=180,
-                ),
-                name="protests_picket_is_on_earth",
-                violation_error_message=_(
-                    "A place on the map has a latitude from -90 to 90 and a longitude from -180 to 180, or neither."
-                ),
-            ),
-        ]
-        permissions = [("export_picket", _("Can export the pickets"))]
-
-    def __str__(self) -> str:
-        return self.safe_translation_getter("place", any_language=True) or self.slug
-
-    def clean(self) -> None:
-        """Take the country's time zone if its clocks agree; else a time would be of another place."""
-        if self.starts_at and not self.time_zone and (zones := mapping.zones_of(self.country)):
-            self.time_zone = mapping.only_zone(self.country, self.starts_at)
-            if not self.time_zone:
-                raise ValidationError(
-                    {"time_zone": _("Choose the time zone: %(zones)s.") % {"zones": ", ".join(zones)}}
-                )
-
-    def get_absolute_url(self) -> str:
-        return reverse("protests:picket", args=[self.slug])
-
-    @property
-    def zone(self) -> ZoneInfo:
-        return hours.zone(self.time_zone)
-
-    @property
-    def is_past(self) -> bool:
-        """Whether it is over; the same rule as PicketQuerySet.past()."""
-        if self.starts_at is None:
-            return False
-        return (self.ends_at or self.starts_at + PICKET_LASTS) < timezone.now()
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether somebody may have been there."""
-        return self.starts_at is None or self.starts_at <= timezone.now()
-
-    @property
-    def ends_the_same_day(self) -> bool:
-        if self.starts_at is None or self.ends_at is None:
-            return False
-        return self.starts_at.astimezone(self.zone).date() == self.ends_at.astimezone(self.zone).date()
-
-    @property
-    def in_words(self) -> str:
-        """The day as a person gave it, for one that is only roughly known or comes again; else empty."""
-        return self.safe_translation_getter("date_text", any_language=True) or ""
-
-    @property
-    def has_an_hour(self) -> bool:
-        """Whether it can stand in a calendar: a day in words is known only roughly, or comes again."""
-        return self.starts_at is not None and not any(text.date_text for text in self.translations.all())
-
-
-class PicketReportQuerySet(PublishedQuerySet, SubmittedQuerySet):
-    def published(self) -> Self:
-        """What readers may see now: what is told of a picket that is not published waits for it."""
-        return self.released().filter(picket__in=Picket.objects.published())
-
-
-class PicketReport(Submitted, TranslatableModel):
-    """What somebody tells of a picket afterwards, with pictures."""
-
-    personal = Submitted.personal_submitted
-    not_personal: ClassVar = Submitted.not_personal_submitted | {"picket", "organisation", "people"}
-
-    picket = models.ForeignKey(Picket, models.CASCADE, related_name="reports", verbose_name=_("picket"))
-    organisation = models.CharField(
-        _("from"), max_length=150, blank=True, help_text=_("The branch or group that tells it, no person's name.")
-    )
-    people = models.PositiveIntegerField(_("how many took part"), null=True, blank=True)
-    translations = TranslatedFields(text=models.TextField(_("report"), help_text=_("Plain text.")))
-    pictures = models.ManyToManyField(Picture, blank=True, related_name="picket_reports", verbose_name=_("pictures"))
-
-    objects = PicketReportQuerySet.as_manager()
-
-    class Meta(Submitted.Meta):
-        verbose_name = _("report from a picket")
-        verbose_name_plural = _("reports from pickets")
-        ordering = ["-pk"]
-        constraints = [
-            *Submitted.Meta.constraints,
-            models.CheckConstraint(
-                condition=Q(people=None) | Q(people__gte=1, people__lte=PEOPLE_AT_MOST),
-                name="protests_picketreport_people_came",
-                violation_error_message=_("At least one took part; empty if nobody counted."),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.picket}: {self.organisation}" if self.organisation else str(self.picket)
-
-    def get_absolute_url(self) -> str:
-        return f"{self.picket.get_absolute_url()}#report-{self.pk}"

@@ -71,6 +71,7 @@ class RateForm(forms.ModelForm):
         return data
 
 
+@admin.register(Rate)
 class RateAdmin(admin.ModelAdmin):
     """To record and to look at. A wrong rate is followed by the right one of the same day, which then counts."""
 

@@ -1,0 +1,14 @@
+"""The treasurer's desk: the fund and its account, what was pledged, what arrived and what was paid out."""
+
+from donations.admin import collections, disbursements, files, funds, pledges, rates, statements, transactions
+
+__all__ = [
+    "collections",
+    "disbursements",
+    "files",
+    "funds",
+    "pledges",
+    "rates",
+    "statements",
+    "transactions",
+]
