@@ -13,11 +13,7 @@ from parler.admin import TranslatableAdmin
 
 from campaign.admin import PublishedAdmin, SafeAddresses, StateFilter
 from donations import accounts
-from donations.models import (
-    AccountNotice,
-    BankAccount,
-    Fund,
-)
+from donations.models import AccountNotice, BankAccount, Fund
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
 

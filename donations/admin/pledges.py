@@ -15,14 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from campaign.admin import Exporting
 from donations import holding, money, reconciling, references
 from donations.exporting import PLEDGES
-from donations.models import (
-    Allocation,
-    Fund,
-    Pledge,
-    PledgeHold,
-    PledgeHoldQuerySet,
-    PledgeMail,
-)
+from donations.models import Allocation, Fund, Pledge, PledgeHold, PledgeHoldQuerySet, PledgeMail
 from outbox.admin import OutgoingMailAdmin
 from outbox.confirming import confirmed
 from outbox.deciding import newest

@@ -16,12 +16,7 @@ from campaign.admin import SafeAddresses
 from donations import giving, money, posting
 from donations.admin.pledges import CurrencyFilter
 from donations.desk import Desk
-from donations.models import (
-    Allocation,
-    Fund,
-    Pledge,
-    Transaction,
-)
+from donations.models import Allocation, Fund, Pledge, Transaction
 from outbox.confirming import confirmed
 
 

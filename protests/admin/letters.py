@@ -18,11 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from parler.admin import TranslatableAdmin
 from parler.forms import TranslatableModelForm
 
-from campaign.admin import (
-    PublishedAdmin,
-    Publishes,
-    SafeAddresses,
-)
+from campaign.admin import PublishedAdmin, Publishes, SafeAddresses
 from campaign.countries import country_name
 from outbox.confirming import confirmed
 from protests import charting, handover
@@ -32,13 +28,7 @@ from protests.admin.shared import LetterFilter, LookOnly
 from protests.emails import papers
 from protests.forecasting import forecast
 from protests.forms import ChartForm, CountryForm, HandoverForm
-from protests.models import (
-    Addressee,
-    Letter,
-    LetterText,
-    Signature,
-    Target,
-)
+from protests.models import Addressee, Letter, LetterText, Signature, Target
 
 # How many addressees a new letter can begin with.
 MOST_NAMED = 100

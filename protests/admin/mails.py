@@ -12,12 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from outbox.admin import OutgoingMailAdmin
 from protests.admin.pausing import PacedList
 from protests.admin.shared import LetterFilter
-from protests.models import (
-    ConfirmationMail,
-    Delivery,
-    Digest,
-    SuspensionNotice,
-)
+from protests.models import ConfirmationMail, Delivery, Digest, SuspensionNotice
 from protests.pacing import why_waiting
 
 

@@ -10,11 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from outbox.confirming import confirmed
 from protests.admin.shared import local_time
 from protests.forecasting import Forecast, forecast
-from protests.models import (
-    Letter,
-    MailDomain,
-    Target,
-)
+from protests.models import Letter, MailDomain, Target
 
 
 def says_all_paused() -> str:

@@ -16,23 +16,13 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from parler.forms import TranslatableModelForm
 
-from campaign.admin import (
-    CountryFilter,
-    Exporting,
-    PublishedAdmin,
-    StrikeFilter,
-    SubmittedAdmin,
-    SubmittedFilter,
-)
+from campaign.admin import CountryFilter, Exporting, PublishedAdmin, StrikeFilter, SubmittedAdmin, SubmittedFilter
 from campaign.countries import country_name
 from outbox.confirming import confirmed
 from protests import hours, mapping, witnessing
 from protests.admin.shared import CountryChoice
 from protests.exporting import PICKETS
-from protests.models import (
-    Picket,
-    PicketReport,
-)
+from protests.models import Picket, PicketReport
 
 
 class WallClockField(forms.SplitDateTimeField):

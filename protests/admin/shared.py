@@ -11,9 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from campaign.countries import country_choices
-from protests.models import (
-    Letter,
-)
+from protests.models import Letter
 
 
 class CountryChoice:

@@ -11,10 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
-from campaign.admin import (
-    CountryFilter,
-    Exporting,
-)
+from campaign.admin import CountryFilter, Exporting
 from campaign.countries import country_name
 from outbox.confirming import confirmed
 from outbox.models import State
@@ -22,11 +19,7 @@ from privacy.addresses import address_tag
 from protests import holding
 from protests.admin.shared import LetterFilter, LookOnly, local_time
 from protests.exporting import SIGNATURE_COUNTS, SIGNATURES
-from protests.models import (
-    Hold,
-    HoldQuerySet,
-    Signature,
-)
+from protests.models import Hold, HoldQuerySet, Signature
 from protests.wording import fill
 
 

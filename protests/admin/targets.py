@@ -15,10 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from parler.admin import TranslatableAdmin
 
-from campaign.admin import (
-    Exporting,
-    SafeAddresses,
-)
+from campaign.admin import Exporting, SafeAddresses
 from campaign.countries import country_name
 from outbox.confirming import confirmed
 from outbox.deciding import form_for
@@ -29,13 +26,7 @@ from protests.admin.shared import CountryChoice, LetterFilter, local_time
 from protests.exporting import TARGETS
 from protests.forecasting import forecast
 from protests.forms import TargetsForm
-from protests.models import (
-    Letter,
-    MailDomain,
-    Target,
-    TargetCountry,
-    TargetQuerySet,
-)
+from protests.models import Letter, MailDomain, Target, TargetCountry, TargetQuerySet
 
 
 class TargetLetterFilter(LetterFilter):

@@ -19,12 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from parler.managers import TranslatableQuerySet
 from parler.models import TranslatableModel, TranslatedFields
 
-from campaign.models import (
-    Activist,
-    OfStrikeQuerySet,
-    Strike,
-    published_at,
-)
+from campaign.models import Activist, OfStrikeQuerySet, Strike, published_at
 from outbox.models import BOUNCE_WINDOW, WAITING, OutgoingMail, OutgoingMailQuerySet, State
 from privacy.fields import EncryptedTextField, TagField
 from privacy.registry import ALL, Rule

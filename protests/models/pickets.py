@@ -13,14 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from parler.models import TranslatableModel, TranslatedFields
 
 from campaign.countries import country_name
-from campaign.models import (
-    OfStrikeQuerySet,
-    Picture,
-    PublishedQuerySet,
-    Strike,
-    Submitted,
-    SubmittedQuerySet,
-)
+from campaign.models import OfStrikeQuerySet, Picture, PublishedQuerySet, Strike, Submitted, SubmittedQuerySet
 from protests import hours, mapping
 from protests.models.letters import Target
 
