@@ -407,6 +407,7 @@ def sheet(page: Page) -> Image.Image:
         row = []
         for width in (PHONE, TABLET, DESKTOP):
             page.set_viewport_size({"width": width, "height": GALLERY_HEIGHT})
+            page.evaluate("document.querySelector(':target')?.scrollIntoView()")  # in another width it is elsewhere
             page.wait_for_timeout(300)  # until buttons have faded to their colour
             row.append(Image.open(BytesIO(page.screenshot())).convert("RGB").reduce(2))
         rows.append(row)
