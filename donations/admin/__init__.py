@@ -1,8 +1,9 @@
 """The treasurer's desk: the fund and its account, what was pledged, what arrived and what was paid out."""
 
-from donations.admin import cash, disbursements, files, funds, pledges, rates, statements, transactions
+from donations.admin import allocations, cash, disbursements, files, funds, pledges, rates, statements, transactions
 
 __all__ = [
+    "allocations",
     "cash",
     "disbursements",
     "files",

@@ -1,6 +1,7 @@
 """The support fund: its account, what is pledged, what arrived. Money is integer minor units and a currency."""
 
-from donations.models.disbursements import Approval, Cancellation, CollectionSheet, Disbursement, Evidence
+from donations.models.cash import CollectionSheet
+from donations.models.disbursements import Approval, Cancellation, Disbursement, Evidence
 from donations.models.fields import CompactField, iban_in, validate_bic, validate_iban, without_iban
 from donations.models.funds import AccountNotice, BankAccount, Fund
 from donations.models.ledger import Allocation, LedgerEvent, Rate

@@ -6,7 +6,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from donations import money
-from donations.models.disbursements import CollectionSheet, Disbursement
+from donations.models.cash import CollectionSheet
+from donations.models.disbursements import Disbursement
 from donations.models.fields import currency_code
 from donations.models.funds import Fund
 from donations.models.pledges import Pledge
